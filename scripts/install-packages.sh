@@ -1,0 +1,46 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Installs the Debian packages of scripts/packages.txt that are missing. Says nothing and needs no rights if none is.
+set -eu
+
+list=$(dirname "$0")/packages.txt
+missing=
+while read -r package _; do
+    case $package in ''|'#'*) continue ;; esac
+    # Also satisfied by a package that provides it (pkg-config by pkgconf).
+    if [ "$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null || true)" != installed ]; then
+        missing="$missing $package"
+    fi
+done < "$list"
+[ -n "$missing" ] || exit 0
+
+if ! command -v apt-get > /dev/null; then
+    echo "Missing, and this is no Debian to install them on:$missing" >&2
+    exit 1
+fi
+if [ "$(id -u)" = 0 ]; then
+    as_root=
+elif command -v sudo > /dev/null && sudo -n true 2> /dev/null; then
+    as_root="sudo -n"
+else
+    echo "These packages are missing, and installing them needs root (or sudo without a password):" >&2
+    echo "    apt-get install --no-install-recommends$missing" >&2
+    exit 1
+fi
+
+echo "Installing:$missing" >&2
+# The tests start a slapd of their own: the package's needs no database, and no service on port 389.
+case " $missing " in *' slapd '*)
+    echo 'slapd slapd/no_configuration boolean true' | $as_root debconf-set-selections || true ;;
+esac
+install() {
+    # shellcheck disable=SC2086 # two lists of words
+    $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $missing < /dev/null
+}
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+if ! { $as_root apt-get update -q < /dev/null && install; } > "$log" 2>&1; then
+    cat "$log" >&2
+    echo "apt-get failed; see above." >&2
+    exit 1
+fi
