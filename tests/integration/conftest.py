@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fixtures of the integration tests. How to add a test: README.md beside this.
+
+Every process is on 127.0.0.1, in the test's own directory, on ports of its own, and dies with the test.
+"""
+
+import os
+import sys
+
+import pytest
+
+sys.dont_write_bytecode = True
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE, os.path.join(HERE, "..", "standin")]
+
+import certs                                    # noqa: E402
+from lib import process                         # noqa: E402
+from lib.company import Company                 # noqa: E402
+from lib.daemon import Idsyncd                  # noqa: E402
+from lib.directory import Slapd                 # noqa: E402
+from lib.standin import StandIn                 # noqa: E402
+
+
+def pytest_addoption(parser):
+    parser.addoption("--time-scale", type=float, default=None,
+                     help="multiply all time-outs (also IDSYNCD_TEST_SCALE), for slow machines and sanitizers")
+
+
+def pytest_configure(config):
+    if config.getoption("--time-scale") is not None:
+        process.scale = config.getoption("--time-scale")
+
+
+def marked(request, name):
+    marker = request.node.get_closest_marker(name)
+    return marker.kwargs if marker else {}
+
+
+@pytest.fixture(scope="session")
+def ca(tmp_path_factory):
+    """Directory with the test CA and all certificates (../standin/certs.py)."""
+    return certs.make_all(str(tmp_path_factory.mktemp("ca")))
+
+
+@pytest.fixture
+def make_slapd(tmp_path, ca):
+    """make_slapd(company=None, start=True, **settings) → a further directory."""
+    made = []
+
+    def make(company=None, start=True, **settings):
+        slapd = Slapd(tmp_path / f"slapd-{len(made) + 1}", ca, **settings)
+        made.append(slapd)
+        slapd.load(company or Company())
+        return slapd.start() if start else slapd
+    yield make
+    for slapd in made:
+        slapd.cleanup()
+
+
+@pytest.fixture
+def company(request):
+    """Ten people, one of them an admin; @pytest.mark.company(people=…) for others."""
+    return Company(**marked(request, "company"))
+
+
+@pytest.fixture
+def slapd(make_slapd, company):
+    """A directory with `company` in it, running."""
+    return make_slapd(company)
+
+
+@pytest.fixture
+def make_standin(tmp_path, ca):
+    """make_standin(**settings) → a further stand-in API."""
+    made = []
+
+    def make(**settings):
+        standin = StandIn(tmp_path / f"standin-{len(made) + 1}", ca, **settings)
+        made.append(standin)
+        return standin
+    yield make
+    violations = []
+    for standin in made:
+        if standin.process.poll() is None and not standin.allow_violations:
+            violations += standin.violations()
+        standin.cleanup()
+    assert not violations, f"requests that break the API's contract: {violations}"
+
+
+@pytest.fixture
+def standin(request, make_standin):
+    """The stand-in Umbrella, without rate limits; @pytest.mark.standin(limits=True, …) for others."""
+    return make_standin(**marked(request, "standin"))
+
+
+@pytest.fixture
+def make_idsyncd(tmp_path, make_slapd, make_standin):
+    """make_idsyncd(slapd=…, standin=…, **top) → a further runner with a state of its own."""
+    made = []
+
+    def make(slapd=None, standin=None, **top):
+        runner = Idsyncd(tmp_path / f"idsyncd-{len(made) + 1}", slapd, standin, **top)
+        made.append((runner, standin))
+        return runner
+    yield make
+    for runner, standin in made:
+        runner.cleanup()
+    for runner, standin in made:
+        alive = standin is not None and standin.process.poll() is None
+        runner.check_outputs(standin.control("passwords") if alive else ())
+
+
+@pytest.fixture
+def idsyncd(make_idsyncd, slapd, standin):
+    """The binaries, set up for `slapd` and `standin`; see lib/daemon.py."""
+    return make_idsyncd(slapd, standin)

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The stand-in API as a process of the test, and a client of its control interface (../../standin)."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+
+from .process import end, scaled, spawn, wait_for
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+PROGRAM = os.path.normpath(f"{HERE}/../../standin/standin.py")
+ORGANIZATION = 1000001
+KEY = "test-key-73f1"
+SECRET = "tell-nobody-secret-2207"
+FAULT_KEYS = ("name", "method", "path", "at", "skip", "count", "probability", "organization", "key", "seed")
+
+
+def default_state():
+    return {"organizations": [{"id": ORGANIZATION, "name": "Example"}],
+            "keys": [{"key": KEY, "secret": SECRET, "organization": ORGANIZATION}]}
+
+
+class StandIn:
+    """Keyword settings are those of the stand-in's configuration: api, state, quirks, switches. The published
+    rate limits are off unless `limits` is true. A request that breaks the contract fails the test in the end,
+    unless `allow_violations` was set."""
+
+    def __init__(self, home, ca, limits=False, **config):
+        self.home = str(home)
+        os.makedirs(self.home, exist_ok=True)
+        self.ca = str(ca)
+        self.allow_violations = False
+        self.key, self.secret = KEY, SECRET
+        self.ledger_path = f"{self.home}/ledger.jsonl"
+        config = {"ca_dir": self.ca, "ledger": self.ledger_path, "state": default_state(), **config}
+        if not limits:
+            config.setdefault("switches", {}).setdefault("limits", {})["enforce"] = False
+        self.api = config.get("api", "umbrella")
+        with open(f"{self.home}/standin.json", "w") as out:
+            json.dump(config, out)
+        self._start()
+
+    def _start(self):
+        reading, writing = os.pipe()
+        with open(f"{self.home}/standin.log", "a") as log:
+            self.process = spawn([sys.executable, "-B", PROGRAM, "--config", f"{self.home}/standin.json",
+                                  "--ready-fd", str(writing)],
+                                 pass_fds=[writing], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        os.close(writing)
+        with os.fdopen(reading) as ready:
+            line = ready.readline()
+        if not line:
+            raise AssertionError(f"the stand-in doesn't start: {self.log()}")
+        facts = json.loads(line)
+        self.url, self.control_url, self.elsewhere_url = facts["url"], facts["control"], facts["elsewhere"]
+
+    def log(self):
+        with open(f"{self.home}/standin.log") as source:
+            return source.read()
+
+    def cleanup(self):
+        end(self.process)
+
+    # --- the control interface: every verb is a method too, see README.md of the stand-in ---
+
+    def control(self, verb, **arguments):
+        request = urllib.request.Request(f"{self.control_url}/{verb}", json.dumps(arguments).encode())
+        try:
+            with urllib.request.urlopen(request, timeout=scaled(60)) as answer:
+                return json.load(answer)
+        except urllib.error.HTTPError as error:
+            raise AssertionError(f"stand-in, {verb}: {error.read().decode()}") from None
+
+    def __getattr__(self, verb):
+        if verb.startswith("_"):
+            raise AttributeError(verb)
+        return lambda **arguments: self.control(verb, **arguments)
+
+    def fault(self, kind, **settings):
+        """fault("status", code=503, method="POST", path="/users$", count=2): see standin/faults.py."""
+        spec = {name: settings.pop(name) for name in FAULT_KEYS if name in settings}
+        return self.control("fault", do={"kind": kind, **settings}, **spec)
+
+    def emails(self, organization=None):
+        return sorted(a["email"] for a in self.control("accounts", organization=organization))
+
+    def account(self, email, organization=None):
+        """The account with this address, or None."""
+        found = [a for a in self.control("accounts", organization=organization)
+                 if a["email"].casefold() == email.casefold()]
+        return found[0] if found else None
+
+    def calls(self, method=None, path="", status=None):
+        """The ledger's entries with this method and status, and a path in which the expression PATH is found."""
+        return [call for call in self.control("ledger")
+                if method in (None, call["method"]) and re.search(path, call["path"])
+                and status in (None, call["status"])]
+
+    def counts(self):
+        """{"POST /admin/v2/users": 3, …}, account numbers as {id}."""
+        found = {}
+        for call in self.control("ledger"):
+            name = call["method"] + " " + re.sub(r"/\d+$", "/{id}", call["path"])
+            found[name] = found.get(name, 0) + 1
+        return found
+
+    def wait_calls(self, number, method=None, path="", timeout=10):
+        return wait_for(lambda: len(found := self.calls(method, path)) >= number and found, timeout,
+                        f"{number} calls of {method} {path}")
+
+    def wait_emails(self, emails, timeout=10, organization=None):
+        wanted = sorted(emails)
+        return wait_for(lambda: self.emails(organization) == wanted, timeout, f"accounts {wanted}")
+
+    def violations(self):
+        return [f"{c['method']} {c['path']}: {c['violation']}" for c in self.control("ledger") if c["violation"]]

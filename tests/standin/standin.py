@@ -1,0 +1,72 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""A stand-in for the remote admin APIs: strict, stateful, and broken on command. See README.md beside this."""
+
+import argparse
+import json
+import os
+import signal
+import sys
+
+sys.dont_write_bytecode = True
+
+from control import ControlServer       # noqa: E402
+from exchange import APIS, StandIn      # noqa: E402
+
+# Without a configuration of its own: one organisation, one key, the published limits.
+DEFAULT_STATE = {
+    "organizations": [{"id": 1000001, "name": "Example"}],
+    "keys": [{"key": "test-key", "secret": "test-secret", "organization": 1000001}],
+}
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--config", metavar="FILE", help="JSON: api, listen, control, elsewhere, ca_dir, ledger, "
+                        "state, quirks, switches; options below win")
+    parser.add_argument("--api", choices=sorted(APIS))
+    parser.add_argument("--listen", metavar="HOST:PORT", help="default 127.0.0.1:0, any free port")
+    parser.add_argument("--control", metavar="HOST:PORT", help="the control interface, plain HTTP")
+    parser.add_argument("--ca-dir", metavar="DIR", help="test CA and certificates; made if missing")
+    parser.add_argument("--ledger", metavar="FILE", help="append each call, one JSON object a line")
+    parser.add_argument("--fill", type=int, default=0, metavar="N", help="start with N accounts")
+    parser.add_argument("--no-limits", action="store_true", help="don't enforce the published rate limits")
+    parser.add_argument("--ready-fd", type=int, default=1, metavar="N",
+                        help="write one line of JSON with the addresses there when ready (default: stdout)")
+    return parser.parse_args()
+
+
+def configuration(options):
+    config = {}
+    if options.config:
+        with open(options.config) as source:
+            config = json.load(source)
+    for name in ("api", "listen", "control", "ca_dir", "ledger"):
+        if getattr(options, name) is not None:
+            config[name] = getattr(options, name)
+    if "ca_dir" not in config:
+        sys.exit("standin: needs --ca-dir, or ca_dir in its configuration")
+    config.setdefault("state", DEFAULT_STATE)
+    if options.no_limits:
+        config.setdefault("switches", {}).setdefault("limits", {})["enforce"] = False
+    return config
+
+
+def main():
+    options = arguments()
+    config = configuration(options)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
+    standin = StandIn(config)
+    control = ControlServer(config.get("control", "127.0.0.1:0"), standin)
+    if options.fill:
+        control.control.fill(options.fill)
+    ready = {**control.control.facts(), "control": control.url}
+    os.write(options.ready_fd, (json.dumps(ready) + "\n").encode())
+    if options.ready_fd > 2:
+        os.close(options.ready_fd)
+    signal.sigwait({signal.SIGTERM, signal.SIGINT})
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()
