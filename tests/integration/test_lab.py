@@ -140,3 +140,59 @@ def test_secrets_are_found(tmp_path):
         process.kill()
         process.wait()
     assert found == [("output 1", 1), (str(path), 1), (f"/proc/{process.pid}/environ", 1)]
+
+
+PRETENDER = """#!/usr/bin/python3
+import json, os, signal, socket, sys
+print("secret-in-log" if "--leak" in sys.argv else "fine", file=sys.stderr, flush=True)
+if "--once" in sys.argv:
+    config = open(sys.argv[sys.argv.index("--config") + 1]).read()
+    print(json.dumps({"exit": 1, "config": config, "targets": [{"name": "umbrella", "actions": []}]}))
+    sys.exit(1)
+out = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+out.connect(os.environ["NOTIFY_SOCKET"].replace("@", "\\0", 1))
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+out.send(b"READY=1\\nSTATUS=pretending")
+while True:
+    signal.pause()
+"""
+
+
+@pytest.fixture
+def pretender(tmp_path, monkeypatch):
+    """A program in the place of idsyncd, to test the runner."""
+    for name in ("idsyncd", "idsyncd-directory"):
+        path = tmp_path / "bin" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(PRETENDER)
+        path.chmod(0o755)
+    monkeypatch.setenv("IDSYNCD_BUILDDIR", str(tmp_path / "bin"))
+
+
+def test_runner(pretender, idsyncd, slapd, standin):
+    idsyncd.target["limits"] = {"create": 7}
+    result = idsyncd.once(expect=1)
+    assert f'uris = ["{slapd.ldaps}"]' in result.json["config"] and "create = 7;" in result.json["config"]
+    assert standin.url in result.json["config"] and result.actions() == []
+    assert os.stat(f"{idsyncd.credentials_dir}/umbrella-secret").st_mode & 0o777 == 0o600
+    with pytest.raises(AssertionError, match="expected exit 0"):
+        idsyncd.once(expect=0)
+    daemon = idsyncd.start()
+    assert daemon.wait_status("pretend") == "pretending" and daemon.wait_log("fine")
+    assert daemon.terminate() == 0
+    second = idsyncd.start()
+    second.kill()
+    with pytest.raises(AssertionError, match="ended with -9"):
+        second.wait_for(lambda: False)
+
+
+def test_runner_finds_leaks(pretender, make_idsyncd):
+    idsyncd = make_idsyncd()
+    idsyncd.credentials["umbrella-secret"] = "secret-in-log"
+    idsyncd.once("--leak")
+    with pytest.raises(AssertionError, match="secrets found"):
+        idsyncd.check_outputs()
+    idsyncd.outputs = ["x.c:5:3: runtime error: shift exponent"]
+    with pytest.raises(AssertionError, match="runtime error"):
+        idsyncd.check_outputs()
+    idsyncd.outputs = []
