@@ -73,8 +73,9 @@ class Control:
         return self.standin.switches
 
     def reset(self):
-        """Everything as at the start: state, switches, faults, ledger, tokens, limits."""
+        """Everything as at the start: state, switches, faults, ledger, tokens, limits; idle connections end."""
         self.standin.server.listen()
+        self.standin.server.close_idle()
         self.standin.reset()
 
     def ledger(self, since=0):
