@@ -615,6 +615,7 @@ def test_no_answer(standin, client, kind, execute):
         "email": "a@example.com", "password": "Abc1-", "firstname": "A", "lastname": "B", "roleId": 2,
         "timezone": "UTC"}), {"Authorization": f"Bearer {client.token}", **JSON})
     with socket.socket(fileno=client.connection.sock.detach()) as raw:      # TLS would hide the difference
+        raw.settimeout(5)
         if kind == "reset":
             with pytest.raises(ConnectionResetError):
                 raw.recv(1)
