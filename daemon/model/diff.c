@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What each person who belongs at the target needs, and the run as a whole. diff-internal.h says what stands where. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/diff-internal.h"
+#include "model/invariant.h"
+
+/* ---- for all parts ---- */
+
+bool diff_is_gone(const Diff *d, uint32_t link) {
+        uint32_t person = d->links[link].person;
+
+        return person == NONE || !diff_person(d, person)->present;
+}
+
+const char *diff_name_of_link(const Diff *d, uint32_t link) {
+        uint32_t person = d->links[link].person;
+        const char *dn = person == NONE ? NULL : diff_person(d, person)->dn;
+
+        return str_empty(dn) ? diff_link(d, link)->person : dn;
+}
+
+/* The text, in the run's memory; NULL: out of memory. */
+static const char *format_reason(Diff *d, const char *format, va_list ap) {
+        char *text, *copy;
+
+        if (vasprintf(&text, format, ap) < 0)
+                return NULL;
+        copy = arena_strdup(d->arena, text);
+        free(text);
+        return copy;
+}
+
+int diff_block(Diff *d, uint32_t person, const char *format, ...) {
+        const char *reason;
+        va_list ap;
+
+        if (d->rows[person].flags & ROW_BLOCKED)
+                return 0;
+        va_start(ap, format);
+        reason = format_reason(d, format, ap);
+        va_end(ap);
+        if (!reason)
+                return -ENOMEM;
+        d->rows[person].flags |= ROW_BLOCKED;
+        return plan_add_blocked(d->plan, &(PlanBlocked){ diff_person(d, person)->id, diff_address(d, person), reason });
+}
+
+int diff_note(Diff *d, PlanNoteKind kind, uint32_t person, uint32_t link, const Account *account, const char *format, ...) {
+        PlanNote note = { .kind = kind };
+        va_list ap;
+
+        va_start(ap, format);
+        note.reason = format_reason(d, format, ap);
+        va_end(ap);
+        if (!note.reason)
+                return -ENOMEM;
+        note.person = person != NONE ? diff_person(d, person)->id : diff_link(d, link)->person;
+        note.address = person != NONE ? diff_address(d, person) : NULL;
+        if (!note.address)
+                note.address = account ? account->address : link != NONE ? diff_link(d, link)->address : NULL;
+        note.remote_id = account ? account->remote_id : link != NONE ? diff_link(d, link)->remote_id : NULL;
+        return plan_add_note(d->plan, &note);
+}
+
+/* ---- what a person needs ---- */
+
+/* An action that takes the person's account from how it is to how it shall be. Enabling is a step of its own: what else has to change
+ * follows in the next cycle. */
+static int ask(Diff *d, ActionKind kind, uint32_t person, const Account *a, unsigned changes) {
+        Action action = {
+                .kind = kind,
+                .person = diff_person(d, person)->id,
+                .address = diff_address(d, person),
+                .remote_id = a ? a->remote_id : NULL,
+                .has_before = a,
+                .has_after = kind != ACTION_ADOPT || changes != 0,
+        };
+        int r;
+
+        if (!action.address)
+                return -ENOMEM;
+        if (a)
+                diff_state_of_account(a, &action.before);
+        if (action.has_after && kind != ACTION_ENABLE) {
+                r = diff_state_wanted(d, person, a, &action.after);
+                if (r < 0)
+                        return r;
+        }
+        if (changes & CHANGE_DISABLED) {
+                action.before.status = "disabled";
+                action.after.status = "enabled";
+        }
+        return plan_add_action(d->plan, &action);
+}
+
+static int create(Diff *d, uint32_t person, uint32_t gone) {
+        if (gone != NONE && d->target->gone == GONE_REPORT)
+                return diff_note(d, NOTE_GONE, person, gone, NULL, "somebody removed its account at the API (gone = \"report\")");
+        if (!d->can->create)
+                return diff_note(d, NOTE_UNABLE, person, gone, NULL, "has no account, and the API can't create one");
+        if (!d->target->create)
+                return diff_note(d, NOTE_UNABLE, person, gone, NULL, "has no account, and none is created (create = false)");
+        if (gone != NONE) {
+                int r = diff_note(d, NOTE_GONE, person, gone, NULL, "somebody removed its account at the API: it is created again");
+
+                if (r < 0)
+                        return r;
+        }
+        return ask(d, ACTION_CREATE, person, NULL, 0);
+}
+
+static int adopt(Diff *d, uint32_t person, const Account *a) {
+        unsigned changes;
+        int r;
+
+        if (d->target->adopt == ADOPT_NEVER)
+                return diff_note(d, NOTE_FOREIGN, person, NONE, a, "an account that isn't ours has its address (adopt = \"never\")");
+        r = diff_changes(d, person, a, &changes);
+        if (r < 0)
+                return r;
+        return ask(d, ACTION_ADOPT, person, a, changes);
+}
+
+/* Nobody's account is tied to the person, or (gone) the one that was isn't there any more. */
+static int unlinked(Diff *d, uint32_t person, uint32_t gone) {
+        const Account *a = accounts_by_key(d->in->accounts, d->rows[person].key), *other;
+        const char *first, *second;
+        uint32_t link;
+
+        if (!a)
+                return create(d, person, gone);
+        other = accounts_next_by_key(d->in->accounts, a);
+        if (other) {
+                /* The same two whatever the order of the listing, as far as there are two. */
+                first = strcmp(a->remote_id, other->remote_id) < 0 ? a->remote_id : other->remote_id;
+                second = first == a->remote_id ? other->remote_id : a->remote_id;
+                if (accounts_next_by_key(d->in->accounts, other))
+                        return diff_block(d, person, "more than two accounts have the address %s", d->rows[person].key);
+                return diff_block(d, person, "two accounts have the address %s: %s and %s", d->rows[person].key, first, second);
+        }
+        link = diff_link_of(d, a);
+        if (link != NONE)
+                return diff_block(d, person, "the account %s with its address belongs to %s", a->remote_id, diff_name_of_link(d, link));
+        return adopt(d, person, a);
+}
+
+static int change_role(Diff *d, uint32_t person, const Account *a) {
+        /* The group that gave the role may only be missing in the read. */
+        if (!d->in->absence_proven)
+                return diff_note(d, NOTE_UNPROVEN, person, d->rows[person].link, a,
+                                 "has another role, but the last read was incomplete: waits for a complete one");
+        return ask(d, d->can->role_update ? ACTION_UPDATE : ACTION_RECREATE, person, a, 0);
+}
+
+static int linked(Diff *d, uint32_t person) {
+        uint32_t link = d->rows[person].link;
+        const Account *a = diff_account_of(d, link);
+        unsigned changes;
+        int r;
+
+        if (!a)
+                /* A listing that is older than the link can't have the account. */
+                return diff_link(d, link)->since >= d->in->accounts->begun ? 0 : unlinked(d, person, link);
+        r = diff_changes(d, person, a, &changes);
+        if (r < 0)
+                return r;
+        if (changes & CHANGE_DISABLED)
+                return ask(d, ACTION_ENABLE, person, a, changes);
+        if (changes & CHANGE_ROLE)
+                return change_role(d, person, a);
+        return changes & CHANGE_NAMES ? ask(d, ACTION_UPDATE, person, a, 0) : 0;
+}
+
+static int diff_people(Diff *d) {
+        int r = 0;
+
+        for (uint32_t i = 0; i < d->in->people->n && r >= 0; i++) {
+                unsigned flags = d->rows[i].flags;
+
+                if (!(flags & ROW_BELONGS) || flags & (ROW_BLOCKED | ROW_CLAIMS))
+                        continue;
+                r = d->rows[i].link == NONE ? unlinked(d, i, NONE) : linked(d, i);
+        }
+        return r;
+}
+
+/* ---- invariants ---- */
+
+static const Link *link_of_action(const Diff *d, const Action *a, const Account *account) {
+        uint32_t link = account ? diff_link_of(d, account) : NONE;
+
+        if (link == NONE && a->kind != ACTION_CREATE && a->kind != ACTION_ADOPT)
+                link = strindex_find(&d->by_person, d->in->links->items, a->person);
+        return link == NONE ? NULL : diff_link(d, link);
+}
+
+static int note_breach(Diff *d, const Action *a, PlanNoteKind kind, const char *why) {
+        _cleanup_(freep) char *reason = NULL;
+
+        if (asprintf(&reason, "no %s: %s", action_kind_to_string(a->kind), why) < 0)
+                return -ENOMEM;
+        return plan_add_note(d->plan, &(PlanNote){ kind, a->person, a->address, a->remote_id, reason });
+}
+
+/* Drops, in canonical order, what mustn't be; what stays counts for what comes after it. */
+static int guard(Diff *d) {
+        _cleanup_(last_of_freep) LastOf *last_of = last_of_new(d->target, d->in->accounts, d->in->queued, d->in->n_queued);
+        Plan *plan = d->plan;
+        size_t kept = 0;
+
+        if (!last_of)
+                return -ENOMEM;
+        if (plan->n_actions > 1)
+                qsort(plan->actions, plan->n_actions, sizeof(*plan->actions), action_compare);
+        for (size_t i = 0; i < plan->n_actions; i++) {
+                Action *a = &plan->actions[i];
+                const Account *account = accounts_by_id(d->in->accounts, a->remote_id);
+                const InvariantInput in = {
+                        .target = d->target,
+                        .own_login = d->in->own_login,
+                        .action = a,
+                        .account = account,
+                        .link = link_of_action(d, a, account),
+                        .last_of = last_of,
+                };
+                PlanNoteKind kind;
+                const char *why = invariant_breach(&in, &kind);
+
+                if (why) {
+                        int r = note_breach(d, a, kind, why);
+
+                        if (r < 0)
+                                return r;
+                        continue;
+                }
+                last_of_take(last_of, a);
+                if (a->kind == ACTION_CREATE && d->target->gone == GONE_HOLD)
+                        plan->has_gone_create |= strindex_find(&d->by_person, d->in->links->items, a->person) != NONE;
+                plan->actions[kept++] = *a;
+        }
+        plan->n_actions = kept;
+        return 0;
+}
+
+/* ---- the run ---- */
+
+static const char *person_of(const void *links, uint32_t i) {
+        return ((const Link *) links)[i].person;
+}
+
+/* Ties links to accounts; a person or an account that stands in two links is left alone. */
+static int index_links(Diff *d) {
+        const Links *links = d->in->links;
+        const Accounts *accounts = d->in->accounts;
+        int r;
+
+        r = strindex_reserve(&d->by_person, links->n);
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < accounts->n; i++)
+                d->account_link[i] = NONE;
+        for (uint32_t l = 0; l < links->n; l++) {
+                const Account *a = accounts_by_id(accounts, links->items[l].remote_id);
+                LinkRow *row = &d->links[l];
+                uint32_t known;
+
+                *row = (LinkRow){ .person = NONE, .account = NONE, .same_address = NONE, .same_number = NONE };
+                r = strindex_add(&d->by_person, links->items, l, &known);
+                if (r < 0)
+                        return r;
+                if (r == STRINDEX_E_KNOWN)
+                        row->ambiguous = d->links[known].ambiguous = true;
+                if (a) {
+                        row->account = (uint32_t) (a - accounts->items);
+                        known = d->account_link[row->account];
+                        d->account_link[row->account] = l;
+                        if (known != NONE)
+                                row->ambiguous = d->links[known].ambiguous = true;
+                }
+                if (a || links->items[l].since >= accounts->begun)
+                        d->plan->n_linked++;
+        }
+        return 0;
+}
+
+static int diff_init(Diff *d) {
+        const DiffInput *in = d->in;
+
+        if (in->people->n >= NONE || in->links->n >= NONE || in->accounts->n >= NONE)
+                return -E2BIG;
+        d->plan = plan_new(d->target->name);
+        d->arena = arena_new();
+        d->rows = calloc(in->people->n ?: 1, sizeof(*d->rows));
+        d->links = calloc(in->links->n ?: 1, sizeof(*d->links));
+        d->account_link = calloc(in->accounts->n ?: 1, sizeof(*d->account_link));
+        d->by_person = STRINDEX_INIT(person_of);
+        return d->plan && d->arena && d->rows && d->links && d->account_link ? 0 : -ENOMEM;
+}
+
+static void diff_deinit(Diff *d) {
+        plan_free(d->plan);
+        arena_free(d->arena);
+        free(d->rows);
+        free(d->links);
+        free(d->account_link);
+        strindex_deinit(&d->by_person);
+}
+
+int diff_run(const DiffInput *in, Plan **ret, ErrCtx *err) {
+        _cleanup_(diff_deinit) Diff d = { .in = in, .target = in->target, .can = in->capabilities };
+        int r;
+
+        r = diff_init(&d);
+        if (r < 0)
+                return r;
+        r = diff_check_roles(&d, err);
+        if (r != 0)
+                return r;
+        r = index_links(&d);
+        if (r >= 0)
+                r = diff_scope(&d);
+        if (r >= 0)
+                r = diff_relink(&d);
+        if (r >= 0)
+                r = diff_people(&d);
+        if (r >= 0)
+                r = diff_leavers(&d);
+        if (r >= 0)
+                r = guard(&d);
+        if (r >= 0)
+                r = plan_finish(d.plan);
+        if (r < 0)
+                return r;
+        *ret = TAKE(d.plan);
+        return 0;
+}

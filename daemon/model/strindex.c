@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/siphash.h"
+#include "model/strindex.h"
+
+void strindex_deinit(StrIndex *ix) {
+        free(ix->slots);
+        *ix = STRINDEX_INIT(ix->key);
+}
+
+static void place(struct StrIndexSlot *slots, size_t size, struct StrIndexSlot slot) {
+        size_t i = slot.hash & (size - 1);
+
+        while (slots[i].pos != 0)
+                i = (i + 1) & (size - 1);
+        slots[i] = slot;
+}
+
+int strindex_reserve(StrIndex *ix, size_t n) {
+        struct StrIndexSlot *slots;
+        size_t size = ix->size ?: 16;
+
+        if (n > UINT32_MAX / 4)
+                return -ENOMEM;
+        while (size / 3 * 2 < n)
+                size *= 2;
+        if (size == ix->size)
+                return 0;
+        slots = calloc(size, sizeof(*slots));
+        if (!slots)
+                return -ENOMEM;
+        for (size_t i = 0; i < ix->size; i++)
+                if (ix->slots[i].pos != 0)
+                        place(slots, size, ix->slots[i]);
+        free(ix->slots);
+        ix->slots = slots;
+        ix->size = size;
+        return 0;
+}
+
+static uint32_t find(const StrIndex *ix, const void *items, const char *key, uint32_t hash) {
+        if (ix->size == 0)
+                return STRINDEX_NONE;
+        for (size_t i = hash & (ix->size - 1); ix->slots[i].pos != 0; i = (i + 1) & (ix->size - 1))
+                if (ix->slots[i].hash == hash && strcmp(ix->key(items, ix->slots[i].pos - 1), key) == 0)
+                        return ix->slots[i].pos - 1;
+        return STRINDEX_NONE;
+}
+
+int strindex_add(StrIndex *ix, const void *items, uint32_t pos, uint32_t *ret_known) {
+        const char *key = ix->key(items, pos);
+        uint32_t hash = (uint32_t) siphash(key, strlen(key)), known;
+        int r;
+
+        known = find(ix, items, key, hash);
+        if (known != STRINDEX_NONE) {
+                *ret_known = known;
+                return STRINDEX_E_KNOWN;
+        }
+        r = strindex_reserve(ix, ix->n + 1);
+        if (r < 0)
+                return r;
+        place(ix->slots, ix->size, (struct StrIndexSlot){ hash, pos + 1 });
+        ix->n++;
+        return 0;
+}
+
+uint32_t strindex_find(const StrIndex *ix, const void *items, const char *key) {
+        if (!key)
+                return STRINDEX_NONE;
+        return find(ix, items, key, (uint32_t) siphash(key, strlen(key)));
+}
