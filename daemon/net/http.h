@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* HTTPS requests on the loop, and the second seam: replay tests link their own http_* that play an API.
+ *
+ * Fixed for every request: https only, certificates and names verified, TLS 1.2 or later, no redirects, no
+ * proxy but a named one, no decompression, HTTP/1.1, bounded sizes. A request with a body, a DELETE and a
+ * PUT go out on a fresh connection: libcurl silently repeats a request when a reused connection dies before
+ * the answer, and a write must not be sent twice. */
+#pragma once
+
+#include "base/loop.h"
+#include "base/secret.h"
+
+typedef struct Http Http;
+typedef struct HttpRequest HttpRequest;
+
+typedef struct HttpHeader { const char *name, *value; } HttpHeader;
+
+/* Borrowed during http_request_start() only. */
+typedef struct HttpSpec {
+        const char *method;             /* GET, POST, PUT, DELETE */
+        const char *url;
+        const Secret *authorization;    /* whole value of the Authorization header, or NULL */
+        const Secret *body;             /* or NULL */
+        const char *content_type;       /* of the body */
+        const char *accept;             /* NULL: application/json */
+        const HttpHeader *headers;
+        size_t n_headers;
+        const char *ca_file, *proxy;    /* proxy: NULL or "" for none */
+        usec_t timeout; /* silence: connecting, and no byte for that long; four times this for the whole */
+        uint64_t max_body;              /* of the answer; 0: 1 MiB */
+} HttpSpec;
+
+typedef enum HttpFailure {
+        HTTP_DONE, /* an answer came whole, status and body can be used */
+        HTTP_CONNECT, /* resolving, connecting, TLS, certificate: nothing of the request was sent */
+        HTTP_CUT, /* sent, at least in part, but no whole answer came (reset, garbage, time-out, short body)
+                   */
+        HTTP_TOO_LARGE, /* the answer is over max_body */
+} HttpFailure;
+
+typedef enum HttpWindow {
+        HTTP_WINDOW_SECOND,
+        HTTP_WINDOW_MINUTE,
+        HTTP_WINDOW_HALF_HOUR,
+        _HTTP_WINDOW_MAX
+} HttpWindow;
+
+/* Valid during the callback only. */
+typedef struct HttpResult {
+        HttpFailure failure;
+        bool certificate; /* failure is HTTP_CONNECT because the peer's certificate was refused */
+        int status;                     /* 0 without a status line */
+        const char *body;               /* NUL-terminated, "" if none */
+        size_t body_len;
+        const char *content_type;       /* without parameters, lower case, "" if none */
+        const char *location;           /* or NULL */
+        bool has_retry_after;           /* Retry-After as seconds or date (RFC 9110 §10.2.3) */
+        usec_t retry_after;             /* span from now */
+        int64_t remaining[_HTTP_WINDOW_MAX];    /* x-ratelimit-remaining-{second,minute,1800}; -1: absent */
+        usec_t date;                    /* Date header as wall time, 0: absent; for clock skew */
+        usec_t certificate_end;         /* notAfter of the peer's certificate, 0: unknown */
+        usec_t duration;
+        char error[256];                /* what failed, for people; no secrets */
+} HttpResult;
+
+typedef void (*http_done_t)(HttpRequest *request, const HttpResult *result, void *userdata);
+
+int http_new(Loop *loop, const char *user_agent, Http **ret);
+Http *http_free(Http *http);
+DEFINE_CLEANUP(Http *, http_free);
+
+/* < 0: nothing pending, no callback. 0: exactly one callback, never from inside this call; the request is
+ * freed after it. */
+int http_request_start(Http *http, const HttpSpec *spec, http_done_t done, void *userdata,
+                       HttpRequest **ret);
+/* NULL is fine; returns NULL; the callback will not come. */
+HttpRequest *http_request_cancel(HttpRequest *request);
