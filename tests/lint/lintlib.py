@@ -6,7 +6,7 @@ import re
 import sys
 
 PROGRAM_FOLDERS = ("daemon", "ctl")
-SKIPPED = {".git", "build", "build-aux", "autom4te.cache", "__pycache__", ".pytest_cache", "corpus"}
+SKIPPED = {".git", "build", "build-aux", "autom4te.cache", "__pycache__", ".pytest_cache", "corpus", "fixtures"}
 
 
 def files(*endings, under=None):
