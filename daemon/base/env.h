@@ -1,0 +1,6 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The environment: the one place that reads it. */
+#pragma once
+
+/* NULL where it isn't set, or is empty. Borrowed. */
+const char *env_get(const char *name);

@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <signal.h>
+
+#include "base/log.h"
+#include "base/random.h"
+#include "manager.h"
+#include "service/notify.h"
+#include "store/store-budget.h"
+#include "store/store-queue.h"
+#include "sync/engine.h"
+
+#define DRAIN_MAX (20 * USEC_PER_SEC)
+#define DRAIN_TICK (100 * USEC_PER_MSEC)
+#define STATUS_TICK USEC_PER_SEC
+#define FAILED_POLL_CAP (15 * USEC_PER_MINUTE)
+#define FAILED_POLL_DOUBLINGS 3
+#define CALLS_KEPT USEC_PER_HOUR
+
+typedef enum ManagerState { MANAGER_RUNNING, MANAGER_RELOADING, MANAGER_STOPPING } ManagerState;
+
+typedef struct Manager {
+        const Options *options;
+        Loop *loop;
+        Store *store;
+        Engine *engine;
+        Config *next_config;            /* while the old engine drains for a reload */
+        ManagerState state;
+        usec_t drain_until;             /* monotonic */
+        unsigned failed_polls;
+        LoopTimer *poll_timer, *retry_timer, *drain_timer, *status_timer;
+        ExitCode code;
+} Manager;
+
+static void manager_poll(void *userdata);
+
+/* ---- status ---- */
+
+static void append_target(Manager *m, const Remote *remote, StrBuf *out) {
+        const RemoteReport *report = remote_report(remote);
+        usec_t parked = remote_parked_until(remote);
+        char text[USEC_FORMAT_MAX];
+
+        if (report->state == REMOTE_HELD)
+                strbuf_printf(out, "; %s: plan %s held", remote_config(remote)->name, report->held->hash);
+        else if (report->state == REMOTE_INCOMPLETE || report->state == REMOTE_PAUSED)
+                strbuf_printf(out, "; %s: %s", remote_config(remote)->name, remote_state_to_string(report->state));
+        if (parked > loop_wall(m->loop))
+                strbuf_printf(out, "; %s: parked until %s", remote_config(remote)->name, usec_format_wall(parked, text));
+}
+
+static void on_status(void *userdata) {
+        Manager *m = userdata;
+        const CycleReport *cycle;
+        _cleanup_(strbuf_deinit) StrBuf out = STRBUF_INIT(4096);
+        QueueCounts counts = { 0 };
+        char text[USEC_FORMAT_MAX];
+
+        if (m->state != MANAGER_RUNNING)
+                return;
+        cycle = cycle_report(engine_cycle(m->engine));
+        (void) store_queue_counts(m->store, NULL, &counts);
+        if (cycle->complete > 0)
+                strbuf_printf(&out, "%llu people read at %s", (unsigned long long) cycle->people,
+                              usec_format_wall(cycle->complete, text));
+        else
+                strbuf_puts(&out, "no complete read of the directory yet");
+        if (cycle->read && cycle->directory != READ_COMPLETE)
+                strbuf_printf(&out, "; the last read failed: %s", cycle->error);
+        strbuf_printf(&out, "; %llu queued, %llu dead letters", (unsigned long long) (counts.waiting + counts.running + counts.uncertain),
+                      (unsigned long long) counts.dead);
+        for (size_t i = 0; i < engine_n_remotes(m->engine); i++)
+                append_target(m, engine_remote(m->engine, i), &out);
+        notify_status("%s", out.data ? out.data : "");
+}
+
+static void on_changed(void *userdata) {
+        Manager *m = userdata;
+
+        if (!loop_timer_is_armed(m->status_timer))
+                loop_timer_after(m->status_timer, STATUS_TICK);
+}
+
+/* ---- polling ---- */
+
+/* Counted from the start of the poll, with a twentieth of jitter; failed reads come less and less often. */
+static usec_t poll_span(Manager *m) {
+        usec_t interval = engine_config(m->engine)->directory.poll_interval, span = interval, cap, jitter;
+        unsigned doublings = m->failed_polls < FAILED_POLL_DOUBLINGS ? m->failed_polls : FAILED_POLL_DOUBLINGS;
+
+        cap = interval > FAILED_POLL_CAP ? interval : FAILED_POLL_CAP;
+        span <<= doublings;
+        if (span > cap)
+                span = cap;
+        jitter = span / 20;
+        return span - jitter + random_u64() % (2 * jitter + 1);
+}
+
+static void manager_poll(void *userdata) {
+        Manager *m = userdata;
+        LogFields fields = { .message_id = MSGID_CYCLE_OVERRUN };
+        int r;
+
+        if (m->state != MANAGER_RUNNING)
+                return;
+        loop_timer_after(m->poll_timer, poll_span(m));
+        r = cycle_start(engine_cycle(m->engine));
+        if (r == CYCLE_E_OVERRUN)
+                log_event(LOG_WARNING, &fields, "the last read of the directory still runs: this poll is skipped");
+        else if (r < 0)
+                log_error("the directory can't be read: %s", r == -EIO || r == -ENOSPC ? store_error(m->store) : strerror(-r));
+}
+
+static void on_retry(void *userdata) {
+        Manager *m = userdata;
+
+        if (m->state == MANAGER_RUNNING && cycle_retry(engine_cycle(m->engine)) < 0)
+                log_error("can't compare again: %s", store_error(m->store));
+}
+
+static void arm_retry(Manager *m) {
+        usec_t at = cycle_retry_at(engine_cycle(m->engine)), wall = loop_wall(m->loop);
+
+        if (at == USEC_INFINITY)
+                loop_timer_stop(m->retry_timer);
+        else
+                loop_timer_after(m->retry_timer, usec_sub(at, wall));
+}
+
+static void clean_up_store(Manager *m) {
+        usec_t wall = loop_wall(m->loop);
+
+        if (store_history_prune(m->store, usec_sub(wall, engine_config(m->engine)->history)) < 0 ||
+            store_calls_prune(m->store, usec_sub(wall, CALLS_KEPT)) < 0 || store_idle(m->store) < 0)
+                log_warning("the store couldn't be cleaned up: %s", store_error(m->store));
+}
+
+static void on_cycle_done(void *userdata) {
+        Manager *m = userdata;
+        const CycleReport *cycle;
+
+        if (m->state != MANAGER_RUNNING)
+                return;
+        cycle = cycle_report(engine_cycle(m->engine));
+        m->failed_polls = cycle->directory == READ_COMPLETE ? 0 : m->failed_polls + 1;
+        clean_up_store(m);
+        arm_retry(m);
+        on_changed(m);
+}
+
+/* ---- generations ---- */
+
+static int new_engine(Manager *m, Config *config, ErrCtx *err) {
+        const EngineOptions options = {
+                .loop = m->loop,
+                .store = m->store,
+                .credentials = m->options->credentials,
+                .reader = m->options->reader,
+                .cycle_done = on_cycle_done,
+                .changed = on_changed,
+                .userdata = m,
+        };
+        Engine *engine;
+        int r;
+
+        r = engine_new(&options, config, &engine, err);
+        if (r != 0)
+                return r;
+        m->engine = engine_free(m->engine);
+        m->engine = engine;
+        return 0;
+}
+
+static void start_engine(Manager *m) {
+        engine_start(m->engine);
+        loop_timer_after(m->poll_timer, 0);
+}
+
+static void start_drain(Manager *m, ManagerState state) {
+        m->state = state;
+        m->drain_until = usec_add(loop_now(m->loop), DRAIN_MAX);
+        loop_timer_stop(m->poll_timer);
+        loop_timer_stop(m->retry_timer);
+        engine_drain(m->engine);
+        loop_timer_after(m->drain_timer, 0);
+}
+
+/* ---- reloading and stopping ---- */
+
+static void refuse_reload(const char *why) {
+        LogFields fields = { .message_id = MSGID_RELOAD_REFUSED };
+
+        log_event(LOG_ERR, &fields, "the new configuration is refused, the old one stays: %s", why);
+}
+
+static void finish_reload(Manager *m) {
+        _cleanup_(config_unrefp) Config *config = TAKE(m->next_config);
+        Config *old = config_ref((Config *) engine_config(m->engine));
+        LogFields fields = { .message_id = MSGID_RELOADED };
+        ErrCtx err = { 0 };
+        int r;
+
+        r = new_engine(m, config, &err);
+        if (r == 0)
+                log_event(LOG_INFO, &fields, "reloaded %s", m->options->config);
+        else {
+                refuse_reload(*err.text ? err.text : strerror(-r));
+                /* The old engine is drained: make it anew. */
+                r = new_engine(m, old, &err);
+        }
+        config_unref(old);
+        if (r != 0) {
+                log_error("can't go on with the old configuration: %s", *err.text ? err.text : strerror(-r));
+                m->code = EXIT_CONFIG;
+                loop_exit(m->loop, 0);
+                return;
+        }
+        m->state = MANAGER_RUNNING;
+        start_engine(m);
+        notify_ready();
+        on_changed(m);
+}
+
+static void on_drained(void *userdata) {
+        Manager *m = userdata;
+
+        if (!engine_is_idle(m->engine) && loop_now(m->loop) < m->drain_until)
+                loop_timer_after(m->drain_timer, DRAIN_TICK);
+        else if (m->state == MANAGER_STOPPING)
+                loop_exit(m->loop, 0);
+        else
+                finish_reload(m);
+}
+
+static void on_hangup(int signo _unused_, void *userdata) {
+        Manager *m = userdata;
+        ConfigProblems problems = { 0 };
+        Config *config = NULL;
+        int r;
+
+        if (m->state == MANAGER_STOPPING)
+                return;
+        notify_reloading(loop_now(m->loop));
+        r = config_load(m->options->config, m->options->credentials, &problems, &config);
+        for (size_t i = 0; i < problems.n_lines; i++)
+                log_error("%s", problems.lines[i]);
+        config_problems_deinit(&problems);
+        if (r != 0) {
+                refuse_reload(r < 0 ? strerror(-r) : "see the lines above");
+                notify_ready();
+                return;
+        }
+        config_unref(m->next_config);
+        m->next_config = config;
+        if (m->state == MANAGER_RUNNING)
+                start_drain(m, MANAGER_RELOADING);
+}
+
+static void on_terminate(int signo, void *userdata) {
+        Manager *m = userdata;
+        LogFields fields = { .message_id = MSGID_STOPPING };
+
+        if (m->state == MANAGER_STOPPING)
+                return;
+        notify_stopping();
+        notify_status("stopping: finishing what was sent");
+        log_event(LOG_INFO, &fields, "stopping on signal %d: finishing what was sent", signo);
+        start_drain(m, MANAGER_STOPPING);
+}
+
+/* ---- the whole ---- */
+
+static int set_up_loop(Manager *m) {
+        int r;
+
+        r = loop_new(&m->loop);
+        if (r >= 0)
+                r = loop_timer_new(m->loop, LOOP_TIMER, "poll the directory", manager_poll, m, &m->poll_timer);
+        if (r >= 0)
+                r = loop_timer_new(m->loop, LOOP_TIMER, "compare again", on_retry, m, &m->retry_timer);
+        if (r >= 0)
+                r = loop_timer_new(m->loop, LOOP_TIMER, "drained", on_drained, m, &m->drain_timer);
+        if (r >= 0)
+                r = loop_timer_new(m->loop, LOOP_SLICE, "status", on_status, m, &m->status_timer);
+        if (r >= 0)
+                r = loop_signal(m->loop, SIGHUP, on_hangup, m);
+        if (r >= 0)
+                r = loop_signal(m->loop, SIGTERM, on_terminate, m);
+        if (r >= 0)
+                r = loop_signal(m->loop, SIGINT, on_terminate, m);
+        if (r >= 0)
+                r = loop_enable_watchdog(m->loop);
+        return r;
+}
+
+static void tear_down(Manager *m) {
+        engine_free(m->engine);
+        config_unref(m->next_config);
+        loop_timer_free(m->poll_timer);
+        loop_timer_free(m->retry_timer);
+        loop_timer_free(m->drain_timer);
+        loop_timer_free(m->status_timer);
+        loop_free(m->loop);
+}
+
+ExitCode manager_run(const Options *options, Config *config, Store *store) {
+        _cleanup_(tear_down) Manager m = { .options = options, .store = store };
+        LogFields fields = { .message_id = MSGID_STARTED };
+        ErrCtx err = { 0 };
+        int r;
+
+        r = set_up_loop(&m);
+        if (r >= 0)
+                r = new_engine(&m, config, &err);
+        if (r == ENGINE_E_CREDENTIAL) {
+                log_error("%s", err.text);
+                return EXIT_CONFIG;
+        }
+        if (r < 0) {
+                log_error("can't start: %s", r == -EIO || r == -ENOSPC ? store_error(store) : strerror(-r));
+                return r == -EIO || r == -ENOSPC ? EXIT_STATE : EXIT_FAULT;
+        }
+        start_engine(&m);
+        notify_ready();
+        log_event(LOG_INFO, &fields, "idsyncd " PACKAGE_VERSION " started with %s: %zu %s", options->config, config->n_targets,
+                  config->n_targets == 1 ? "target" : "targets");
+        on_changed(&m);
+        r = loop_run(m.loop);
+        if (r < 0) {
+                log_error("the event loop failed: %s", strerror(-r));
+                return EXIT_FAULT;
+        }
+        return m.code;
+}

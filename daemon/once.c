@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <signal.h>
+
+#include "base/log.h"
+#include "once.h"
+#include "sync/engine.h"
+#include "sync/report.h"
+
+#define DRAIN_MAX (20 * USEC_PER_SEC)
+#define TICK USEC_PER_SEC
+#define REPORT_MAX ((size_t) 1 << 30)
+
+typedef struct Once {
+        const Options *options;
+        Loop *loop;
+        Store *store;
+        Engine *engine;
+        LoopTask *check;
+        LoopTimer *timer;
+        usec_t give_up;                 /* monotonic: draining ends then; 0: not draining */
+        bool interrupted, cycle_ended;
+} Once;
+
+static void drain(Once *o) {
+        if (o->give_up > 0)
+                return;
+        o->give_up = usec_add(loop_now(o->loop), DRAIN_MAX);
+        engine_drain(o->engine);
+        loop_task_arm(o->check);
+}
+
+static void on_signal(int signo, void *userdata) {
+        Once *o = userdata;
+
+        log_notice("signal %d: finishing what was sent", signo);
+        o->interrupted = true;
+        drain(o);
+}
+
+/* The next thing to do: 0: something is under way. */
+static usec_t next_due(const Once *o) {
+        Cycle *cycle = engine_cycle(o->engine);
+        usec_t due = engine_next_due(o->engine), retry;
+
+        if (!cycle_report(cycle)->read)
+                return 0;
+        if (cycle_is_running(cycle))
+                return due == USEC_INFINITY ? 0 : due;
+        retry = cycle_retry_at(cycle);
+        return retry < due ? retry : due;
+}
+
+static void on_check(void *userdata) {
+        Once *o = userdata;
+        usec_t wall = loop_wall(o->loop), due;
+
+        if (o->give_up > 0) {
+                if (engine_is_idle(o->engine) || loop_now(o->loop) >= o->give_up)
+                        loop_exit(o->loop, 0);
+                else
+                        loop_timer_after(o->timer, TICK / 10);
+                return;
+        }
+        due = next_due(o);
+        if (due > usec_add(wall, o->options->wait)) {
+                drain(o);
+                return;
+        }
+        if (o->cycle_ended && !cycle_is_running(engine_cycle(o->engine)) && cycle_retry_at(engine_cycle(o->engine)) <= wall)
+                (void) cycle_retry(engine_cycle(o->engine));
+        loop_timer_after(o->timer, due > wall && due - wall < TICK ? due - wall : TICK);
+}
+
+static void on_cycle_done(void *userdata) {
+        Once *o = userdata;
+
+        o->cycle_ended = true;
+        loop_task_arm(o->check);
+}
+
+static void on_changed(void *userdata) {
+        Once *o = userdata;
+
+        loop_task_arm(o->check);
+}
+
+static ExitCode print_report(Once *o) {
+        _cleanup_(strbuf_deinit) StrBuf out = STRBUF_INIT(REPORT_MAX);
+        const ReportInput in = {
+                .engine = o->engine,
+                .store = o->store,
+                .dry_run = o->options->dry_run,
+                .approvals = o->options->approvals,
+                .n_approvals = o->options->n_approvals,
+                .interrupted = o->interrupted,
+        };
+        ExitCode code = report_exit_code(&in);
+        const char *stale = report_stale_approval(&in);
+        LogFields fields = { .message_id = MSGID_APPROVAL_STALE, .plan = stale };
+        int r;
+
+        if (!in.dry_run && *stale)
+                log_event(LOG_WARNING, &fields, "the approval %s fits no plan that is asked for now: nothing was done for it; see the "
+                          "plan's hash in the report", stale);
+        r = o->options->json ? report_json(&in, code, &out) : report_text(&in, &out);
+        if (r < 0 || out.error < 0) {
+                log_error("the report can't be made: %s", strerror(r < 0 ? -r : -out.error));
+                return exit_code_worse(code, EXIT_STATE);
+        }
+        if (fputs(out.data, stdout) == EOF || fflush(stdout) == EOF) {
+                log_error("standard output: %s", strerror(errno));
+                return EXIT_FAULT;
+        }
+        return code;
+}
+
+static int set_up(Once *o, Config *config, ErrCtx *err) {
+        const EngineOptions options = {
+                .loop = o->loop,
+                .store = o->store,
+                .credentials = o->options->credentials,
+                .reader = o->options->reader,
+                .dry_run = o->options->dry_run,
+                .approvals = o->options->approvals,
+                .n_approvals = o->options->n_approvals,
+                .cycle_done = on_cycle_done,
+                .changed = on_changed,
+                .userdata = o,
+        };
+        int r;
+
+        r = loop_task_new(o->loop, LOOP_SLICE, "is the run over", on_check, o, &o->check);
+        if (r >= 0)
+                r = loop_timer_new(o->loop, LOOP_SLICE, "is the run over", on_check, o, &o->timer);
+        if (r >= 0)
+                r = loop_signal(o->loop, SIGTERM, on_signal, o);
+        if (r >= 0)
+                r = loop_signal(o->loop, SIGINT, on_signal, o);
+        if (r < 0)
+                return r;
+        r = engine_new(&options, config, &o->engine, err);
+        if (r != 0)
+                return r;
+        r = cycle_start(engine_cycle(o->engine));
+        if (r < 0)
+                return r;
+        engine_start(o->engine);
+        return 0;
+}
+
+static void tear_down(Once *o) {
+        engine_free(o->engine);
+        loop_task_free(o->check);
+        loop_timer_free(o->timer);
+        loop_free(o->loop);
+}
+
+ExitCode once_run(const Options *options, Config *config, Store *store) {
+        _cleanup_(tear_down) Once o = { .options = options, .store = store };
+        ErrCtx err = { 0 };
+        int r;
+
+        r = loop_new(&o.loop);
+        if (r >= 0)
+                r = set_up(&o, config, &err);
+        if (r == ENGINE_E_CREDENTIAL) {
+                log_error("%s", err.text);
+                return EXIT_CONFIG;
+        }
+        if (r >= 0)
+                r = loop_run(o.loop);
+        if (r < 0) {
+                log_error("can't run: %s", r == -EIO || r == -ENOSPC ? store_error(store) : strerror(-r));
+                return r == -EIO || r == -ENOSPC ? EXIT_STATE : EXIT_FAULT;
+        }
+        return print_report(&o);
+}

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Parking: a target that can't be reached or refuses us gets no call for a while, also after a restart. */
+#include <errno.h>
+#include <nettle/sha2.h>
+
+#include "base/log.h"
+#include "base/random.h"
+#include "net/backoff.h"
+#include "sync/channel-internal.h"
+
+#define TRANSIENT_FIRST USEC_PER_SEC
+#define TRANSIENT_CAP (15 * USEC_PER_MINUTE)
+#define AUTH_FIRST (15 * USEC_PER_MINUTE)
+#define AUTH_CAP (6 * USEC_PER_HOUR)
+
+/* A short salted hash tells whether credentials changed since they were refused; at 32 bits it can't confirm a guess. */
+static int credentials_id(Channel *c) {
+        _cleanup_(freep) char *salt = NULL;
+        uint8_t digest[SHA256_DIGEST_SIZE];
+        struct sha256_ctx ctx;
+        int r;
+
+        r = store_meta_get(c->channels->store, "salt", &salt);
+        if (r < 0)
+                return r;
+        if (!salt) {
+                if (c->channels->dry_run)
+                        return 0;
+                if (asprintf(&salt, "%016llx%016llx", (unsigned long long) random_u64(),
+                             (unsigned long long) random_u64()) < 0)
+                        return -ENOMEM;
+                r = store_meta_set(c->channels->store, "salt", salt);
+                if (r < 0)
+                        return r;
+        }
+        sha256_init(&ctx);
+        sha256_update(&ctx, strlen(salt), (const uint8_t *) salt);
+        sha256_update(&ctx, secret_len(c->key), (const uint8_t *) secret_data(c->key));
+        sha256_update(&ctx, 1, (const uint8_t *) "\n");
+        sha256_update(&ctx, secret_len(c->secret), (const uint8_t *) secret_data(c->secret));
+        sha256_digest(&ctx, sizeof(digest), digest);
+        hex_encode(digest, 4, c->credentials);
+        return 0;
+}
+
+/* The reason column holds the class, and for refused credentials which ones: "auth:1a2b3c4d". */
+static void save_park(Channel *c) {
+        /* Unsaved it still holds in this process. */
+        if (!c->channels->dry_run)
+                (void) store_park_set(c->channels->store, c->scope, &c->park);
+}
+
+static void write_reason(Channel *c) {
+        if (c->park_class == OUTCOME_AUTH)
+                snprintf(c->park.reason, sizeof(c->park.reason), "auth:%s", c->credentials);
+        else
+                snprintf(c->park.reason, sizeof(c->park.reason), "%s", outcome_class_to_string(c->park_class));
+}
+
+static void read_reason(Channel *c) {
+        if (!str_starts_with(c->park.reason, "auth:"))
+                c->park_class = OUTCOME_TRANSIENT;
+        else if (str_eq(c->park.reason + strlen("auth:"), c->credentials))
+                c->park_class = OUTCOME_AUTH;
+        else
+                c->park = (Park){ 0 };
+}
+
+int channel_park_load(Channel *c) {
+        usec_t wall = loop_wall(c->channels->loop), cap;
+        bool found;
+        int r;
+
+        snprintf(c->scope, sizeof(c->scope), "target:%s", c->config->name);
+        r = credentials_id(c);
+        if (r < 0)
+                return r;
+        r = store_park_get(c->channels->store, c->scope, &c->park, &found);
+        if (r < 0)
+                return r;
+        if (!found) {
+                c->park = (Park){ 0 };
+                return 0;
+        }
+        read_reason(c);
+        cap = c->park_class == OUTCOME_AUTH ? AUTH_CAP : TRANSIENT_CAP;
+        /* A wall clock that was set back must not lengthen the wait. */
+        if (c->park.until > usec_add(wall, cap))
+                c->park.until = usec_add(wall, cap);
+        return 0;
+}
+
+static void log_park(Channel *c, const Outcome *outcome, usec_t span) {
+        char until[USEC_FORMAT_MAX], text[USEC_FORMAT_MAX];
+        bool auth = outcome->class == OUTCOME_AUTH;
+        LogFields fields = {
+                .message_id = auth ? MSGID_AUTH_REFUSED : MSGID_TARGET_PARKED,
+                .target = c->config->name,
+                .outcome = outcome_class_to_string(outcome->class),
+                .http_status = outcome->http_status,
+                .attempt = c->park.tries,
+        };
+
+        /* The first one calls for attention, its repetitions for less. */
+        log_event(auth ? LOG_ERR : c->park.tries == 1 ? LOG_WARNING : LOG_NOTICE, &fields,
+                  "%s: %s; next try in %s, at %s", c->config->name, outcome->detail, usec_format(span, text),
+                  usec_format_wall(c->park.until, until));
+}
+
+static usec_t auth_span(unsigned tries) {
+        usec_t span = AUTH_FIRST;
+
+        while (--tries > 0 && span < AUTH_CAP)
+                span *= 2;
+        return span < AUTH_CAP ? span : AUTH_CAP;
+}
+
+void channel_park_by(Channel *c, const Outcome *outcome) {
+        usec_t wall = loop_wall(c->channels->loop), span;
+        Outcome parked = *outcome;
+
+        if (c->park_class != outcome->class && c->park.tries > 0 && outcome->class == OUTCOME_AUTH)
+                c->park.tries = 0;
+        c->park_class = outcome->class == OUTCOME_AUTH ? OUTCOME_AUTH : OUTCOME_TRANSIENT;
+        c->park.tries++;
+        if (c->park_class == OUTCOME_AUTH)
+                span = auth_span(c->park.tries);
+        else
+                span = backoff_span(c->park.tries, TRANSIENT_FIRST, TRANSIENT_CAP, random_u64());
+        c->park.until = usec_add(wall, span);
+        snprintf(c->park.detail, sizeof(c->park.detail), "%.*s", (int) sizeof(c->park.detail) - 1, outcome->detail);
+        write_reason(c);
+        save_park(c);
+        log_park(c, outcome, span);
+
+        parked.class = c->park_class;
+        channel_fail_pending(c, &parked);
+}
+
+void channel_park_clear(Channel *c) {
+        LogFields fields = { .message_id = MSGID_TARGET_UNPARKED, .target = c->config->name };
+
+        if (c->park.tries == 0)
+                return;
+        log_event(LOG_NOTICE, &fields, "%s: answers again, after %u failed %s", c->config->name, c->park.tries,
+                  c->park.tries == 1 ? "call" : "calls");
+        c->park = (Park){ 0 };
+        save_park(c);
+}
+
+usec_t channel_parked_until(const Channel *c, OutcomeClass *ret_class, const char **ret_detail) {
+        if (c->park.until <= loop_wall(c->channels->loop))
+                return 0;
+        if (ret_class)
+                *ret_class = c->park_class;
+        if (ret_detail)
+                *ret_detail = c->park.detail;
+        return c->park.until;
+}

@@ -1,0 +1,447 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Calls wait in one list for all targets, in order of priority; a task sends what budget, parking and concurrency allow. Callers hear of the end
+ * of their calls from a second task, so that nothing calls back from inside a start or a failure. */
+#include <errno.h>
+
+#include "base/log.h"
+#include "sync/channel-internal.h"
+
+#define CERTIFICATE_WARNING (14 * USEC_PER_DAY)
+
+/* ---- the life of a call ---- */
+
+static ChannelCall *call_free(ChannelCall *call) {
+        http_request_cancel(call->request);
+        call_request_deinit(&call->built);
+        free(call);
+        return NULL;
+}
+
+static void call_finish(ChannelCall *call, const Outcome *outcome) {
+        Channels *cs = call->channel->channels;
+
+        call->outcome = *outcome;
+        call->finished = true;
+        TAILQ_INSERT_TAIL(&cs->finished, call, link);
+        loop_task_arm(cs->complete);
+}
+
+static void insert_by_priority(Channels *cs, ChannelCall *call) {
+        ChannelCall *other;
+
+        TAILQ_FOREACH(other, &cs->pending, link)
+                if (other->spec.priority > call->spec.priority ||
+                    (other->spec.priority == call->spec.priority && other->seq > call->seq)) {
+                        TAILQ_INSERT_BEFORE(other, call, link);
+                        return;
+                }
+        TAILQ_INSERT_TAIL(&cs->pending, call, link);
+}
+
+static void call_requeue(ChannelCall *call) {
+        insert_by_priority(call->channel->channels, call);
+        loop_task_arm(call->channel->channels->dispatch);
+}
+
+int channel_call(Channel *c, const ChannelSpec *spec, ChannelCall **ret) {
+        ChannelCall *call = calloc(1, sizeof(*call));
+
+        if (!call)
+                return -ENOMEM;
+        call->channel = c;
+        call->spec = *spec;
+        call->seq = c->channels->seq++;
+        call_requeue(call);
+        *ret = call;
+        return 0;
+}
+
+ChannelCall *channel_call_cancel(ChannelCall *call) {
+        if (!call)
+                return NULL;
+        if (call->finished)
+                TAILQ_REMOVE(&call->channel->channels->finished, call, link);
+        else if (call->sent)
+                call->channel->n_sent--;
+        else
+                TAILQ_REMOVE(&call->channel->channels->pending, call, link);
+        loop_task_arm(call->channel->channels->dispatch);
+        return call_free(call);
+}
+
+bool channel_call_is_sent(const ChannelCall *call) {
+        return call->sent;
+}
+
+void channel_fail_pending(Channel *c, const Outcome *outcome) {
+        ChannelCall *call, *next;
+
+        for (call = TAILQ_FIRST(&c->channels->pending); call; call = next) {
+                next = TAILQ_NEXT(call, link);
+                if (call->channel != c)
+                        continue;
+                TAILQ_REMOVE(&c->channels->pending, call, link);
+                call_finish(call, outcome);
+        }
+}
+
+static void on_complete(void *userdata) {
+        Channels *cs = userdata;
+        ChannelCall *call;
+
+        /* One at a time from the head: done may cancel or start others. */
+        while ((call = TAILQ_FIRST(&cs->finished))) {
+                TAILQ_REMOVE(&cs->finished, call, link);
+                call->spec.done(&call->outcome, call->sent, call->spec.userdata);
+                call_free(call);
+        }
+        loop_task_arm(cs->dispatch);
+}
+
+/* ---- answers ---- */
+
+static void warn_certificate(Channel *c, usec_t end) {
+        usec_t wall = loop_wall(c->channels->loop);
+        char text[USEC_FORMAT_MAX];
+        LogFields fields = { .message_id = MSGID_CERTIFICATE_ENDS, .target = c->config->name };
+
+        if (end == 0 || end > usec_add(wall, CERTIFICATE_WARNING) || usec_sub(wall, c->certificate_warned) < USEC_PER_DAY)
+                return;
+        c->certificate_warned = wall;
+        log_event(LOG_WARNING, &fields, "%s: the certificate of %s ends at %s", c->config->name, c->config->url,
+                  usec_format_wall(end, text));
+}
+
+void channel_answered(Channel *c, Call call, const HttpResult *result, Outcome *ret) {
+        LogFields fields = {
+                .target = c->config->name,
+                .http_status = result->status,
+                .duration = result->duration,
+        };
+
+        c->driver->classify(c->config, call, result, ret);
+        if (call != CALL_TOKEN)
+                budget_hint(c->budget, result, loop_wall(c->channels->loop));
+        warn_certificate(c, result->certificate_end);
+        fields.outcome = outcome_class_to_string(ret->class);
+        log_event(LOG_DEBUG, &fields, "%s: %s: %s", c->config->name, call_to_string(call), fields.outcome);
+}
+
+static void decode_answer(ChannelCall *call, const HttpResult *result, Outcome *outcome) {
+        ErrCtx err = { 0 };
+
+        if (outcome->class != OUTCOME_OK || !call->spec.decode)
+                return;
+        if (call->spec.decode(result, call->spec.userdata, &err) >= 0)
+                return;
+        outcome->class = call_is_write(call->spec.call) ? OUTCOME_UNCERTAIN : OUTCOME_TRANSIENT;
+        snprintf(outcome->detail, sizeof(outcome->detail), "%s: the answer can't be read: %.400s",
+                 call_to_string(call->spec.call), err.text);
+}
+
+static void throttle(Channel *c, const Outcome *outcome) {
+        Channels *cs = c->channels;
+        char until[USEC_FORMAT_MAX];
+        usec_t end;
+        LogFields fields = {
+                .message_id = MSGID_THROTTLED,
+                .target = c->config->name,
+                .outcome = outcome_class_to_string(outcome->class),
+                .http_status = outcome->http_status,
+        };
+
+        end = budget_throttle(c->budget, outcome->has_retry_after, outcome->retry_after, loop_wall(cs->loop));
+        log_event(LOG_WARNING, &fields, "%s: %s; no call under this key until %s", c->config->name, outcome->detail,
+                  usec_format_wall(end, until));
+}
+
+/* Consequences for the target; true: the call goes out once more, so its owner isn't told yet. */
+static bool settle(ChannelCall *call, const Outcome *outcome) {
+        Channel *c = call->channel;
+
+        switch (outcome->class) {
+        case OUTCOME_OK:
+        case OUTCOME_ALREADY:
+                if (call_is_write(call->spec.call))
+                        c->n_successes++;
+                channel_park_clear(c);
+                return false;
+        case OUTCOME_REJECTED:
+                channel_park_clear(c);
+                return false;
+        case OUTCOME_THROTTLED:
+                throttle(c, outcome);
+                return !call_is_write(call->spec.call);
+        case OUTCOME_AUTH:
+                channel_token_drop(c);
+                if (!call->renewed) {
+                        call->renewed = true;
+                        return true;
+                }
+                channel_park_by(c, outcome);
+                return false;
+        default:
+                channel_park_by(c, outcome);
+                return false;
+        }
+}
+
+static void on_answer(HttpRequest *request _unused_, const HttpResult *result, void *userdata) {
+        ChannelCall *call = userdata;
+        Outcome outcome = { 0 };
+
+        call->request = NULL;
+        call->channel->n_sent--;
+        channel_answered(call->channel, call->spec.call, result, &outcome);
+        decode_answer(call, result, &outcome);
+        call_request_deinit(&call->built);
+        if (settle(call, &outcome)) {
+                call->sent = false;
+                call_requeue(call);
+                return;
+        }
+        call->sent = result->failure != HTTP_CONNECT;
+        call_finish(call, &outcome);
+}
+
+/* ---- sending ---- */
+
+int channel_request(Channel *c, CallRequest *built, const Secret *authorization, http_done_t done, void *userdata,
+                    HttpRequest **ret) {
+        HttpSpec spec = {
+                .method = built->method,
+                .url = built->url,
+                .authorization = authorization,
+                .body = built->body,
+                .content_type = built->content_type,
+                .headers = built->headers,
+                .n_headers = built->n_headers,
+                .ca_file = c->config->ca_file,
+                .proxy = c->config->proxy,
+                .timeout = c->config->timeout,
+                .max_body = built->max_body,
+        };
+
+        return http_request_start(c->channels->http, &spec, done, userdata, ret);
+}
+
+/* Budget and the caller's own record are one transaction, durable before the first byte. */
+static int call_record(ChannelCall *call, CallInput *in, usec_t wall) {
+        Channels *cs = call->channel->channels;
+        int r;
+
+        r = store_begin(cs->store);
+        if (r < 0)
+                return r;
+        r = budget_spend(call->channel->budget, false, wall);
+        if (r >= 0 && call->spec.prepare)
+                r = call->spec.prepare(in, call->spec.userdata);
+        if (r >= 0)
+                r = call->channel->driver->build(call->channel->config, in, &call->built);
+        if (r < 0) {
+                store_rollback(cs->store);
+                return r;
+        }
+        return store_commit(cs->store);
+}
+
+static void call_not_sent(ChannelCall *call, int r) {
+        Outcome outcome = { .class = OUTCOME_TRANSIENT };
+        bool store = r == -ENOSPC || r == -EIO;
+
+        snprintf(outcome.detail, sizeof(outcome.detail), "%s: not sent: %s", call_to_string(call->spec.call),
+                 store ? store_error(call->channel->channels->store) : strerror(-r));
+        call_request_deinit(&call->built);
+        call_finish(call, &outcome);
+        /* Also a brake: whatever hinders us here would hinder the next call too. */
+        channel_park_by(call->channel, &outcome);
+}
+
+static void call_send(ChannelCall *call, usec_t wall) {
+        Channel *c = call->channel;
+        CallInput in = { .call = call->spec.call };
+        int r;
+
+        TAILQ_REMOVE(&c->channels->pending, call, link);
+        r = call_record(call, &in, wall);
+        if (r >= 0)
+                r = channel_request(c, &call->built, c->bearer, on_answer, call, &call->request);
+        if (r < 0) {
+                call_not_sent(call, r);
+                return;
+        }
+        call->sent = true;
+        c->n_sent++;
+}
+
+/* When this call may go out: wall (now), a later time, or USEC_INFINITY when something else must happen first. */
+static usec_t call_ready(ChannelCall *call, usec_t wall) {
+        Channel *c = call->channel;
+        usec_t next;
+
+        if (c->park.until > wall)
+                return c->park.until;
+        if (c->n_sent >= (channel_is_probing(c) ? 1 : c->config->concurrency))
+                return USEC_INFINITY;
+        if (channel_token_pending(c))
+                return USEC_INFINITY;
+        if (!channel_token_usable(c)) {
+                channel_token_fetch(c, wall, &next);
+                return next;
+        }
+        return budget_next(c->budget, false, 1, wall);
+}
+
+static void on_dispatch(void *userdata) {
+        Channels *cs = userdata;
+        usec_t wall = loop_wall(cs->loop), earliest = USEC_INFINITY, ready;
+        ChannelCall *call, *next;
+
+        for (call = TAILQ_FIRST(&cs->pending); call; call = next) {
+                ready = call_ready(call, wall);
+                /* call_ready() may have failed every pending call of a channel. */
+                if (call->finished) {
+                        next = TAILQ_FIRST(&cs->pending);
+                        continue;
+                }
+                next = TAILQ_NEXT(call, link);
+                if (ready <= wall)
+                        call_send(call, wall);
+                else if (ready < earliest)
+                        earliest = ready;
+        }
+        loop_timer_stop(cs->timer);
+        if (earliest != USEC_INFINITY)
+                loop_timer_after(cs->timer, earliest - wall);
+}
+
+usec_t channel_next_free(const Channel *c) {
+        usec_t wall = loop_wall(c->channels->loop);
+        usec_t next = budget_next(c->budget, false, 1, wall), token;
+
+        if (!channel_token_usable(c) && !channel_token_pending(c)) {
+                token = budget_next(c->budget, true, 1, wall);
+                next = token > next ? token : next;
+        }
+        return c->park.until > next ? c->park.until : next;
+}
+
+uint64_t channel_successes(const Channel *c) {
+        return c->n_successes;
+}
+
+const TargetConfig *channel_config(const Channel *c) {
+        return c->config;
+}
+
+const TargetDriver *channel_driver(const Channel *c) {
+        return c->driver;
+}
+
+/* ---- making and freeing ---- */
+
+int channels_new(Loop *loop, Http *http, Store *store, bool dry_run, Channels **ret) {
+        _cleanup_(channels_freep) Channels *cs = calloc(1, sizeof(*cs));
+        int r;
+
+        if (!cs)
+                return -ENOMEM;
+        cs->loop = loop;
+        cs->http = http;
+        cs->store = store;
+        cs->dry_run = dry_run;
+        TAILQ_INIT(&cs->pending);
+        TAILQ_INIT(&cs->finished);
+        r = loop_task_new(loop, LOOP_NORMAL, "dispatch calls", on_dispatch, cs, &cs->dispatch);
+        if (r < 0)
+                return r;
+        r = loop_task_new(loop, LOOP_NORMAL, "complete calls", on_complete, cs, &cs->complete);
+        if (r < 0)
+                return r;
+        r = loop_timer_new(loop, LOOP_TIMER, "next free call", on_dispatch, cs, &cs->timer);
+        if (r < 0)
+                return r;
+        *ret = TAKE(cs);
+        return 0;
+}
+
+static Channel *channel_free(Channel *c) {
+        http_request_cancel(c->token_request);
+        call_request_deinit(&c->token_built);
+        secret_free(c->bearer);
+        secret_free(c->key);
+        secret_free(c->secret);
+        free(c);
+        return NULL;
+}
+DEFINE_CLEANUP(Channel *, channel_free);
+
+Channels *channels_free(Channels *cs) {
+        if (!cs)
+                return NULL;
+        loop_task_free(cs->dispatch);
+        loop_task_free(cs->complete);
+        loop_timer_free(cs->timer);
+        for (size_t i = 0; i < cs->n_channels; i++)
+                channel_free(cs->channels[i]);
+        for (size_t i = 0; i < cs->n_budgets; i++)
+                budget_free(cs->budgets[i]);
+        free(cs->channels);
+        free(cs->budgets);
+        free(cs);
+        return NULL;
+}
+
+static int find_budget(Channels *cs, Channel *c) {
+        char id[BUDGET_ID_LEN + 1];
+        usec_t wall = loop_wall(cs->loop);
+        Budget **budgets;
+        int r;
+
+        budget_id(c->config->url, c->key, id);
+        for (size_t i = 0; i < cs->n_budgets; i++)
+                if (str_eq(budget_get_id(cs->budgets[i]), id)) {
+                        c->budget = cs->budgets[i];
+                        return budget_lower(c->budget, &c->config->rate, wall);
+                }
+        budgets = reallocarray(cs->budgets, cs->n_budgets + 1, sizeof(*budgets));
+        if (!budgets)
+                return -ENOMEM;
+        cs->budgets = budgets;
+        r = budget_new(cs->store, cs->dry_run, id, &c->config->rate, &c->driver->token_limit, wall, &c->budget);
+        if (r < 0)
+                return r;
+        cs->budgets[cs->n_budgets++] = c->budget;
+        return 0;
+}
+
+int channel_new(Channels *cs, const TargetConfig *config, Secret *take_key, Secret *take_secret, Channel **ret) {
+        _cleanup_(channel_freep) Channel *c = calloc(1, sizeof(*c));
+        Channel **channels;
+        int r;
+
+        if (!c) {
+                secret_free(take_key);
+                secret_free(take_secret);
+                return -ENOMEM;
+        }
+        c->channels = cs;
+        c->config = config;
+        c->key = take_key;
+        c->secret = take_secret;
+        c->driver = target_driver(config->type);
+        if (!c->driver)
+                return -EOPNOTSUPP;
+        r = find_budget(cs, c);
+        if (r < 0)
+                return r;
+        r = channel_park_load(c);
+        if (r < 0)
+                return r;
+        channels = reallocarray(cs->channels, cs->n_channels + 1, sizeof(*channels));
+        if (!channels)
+                return -ENOMEM;
+        cs->channels = channels;
+        *ret = cs->channels[cs->n_channels++] = TAKE(c);
+        return 0;
+}

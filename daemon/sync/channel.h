@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The one way to a target's API. A channel waits for budget, fetches tokens, makes the call, maps the answer to a class, and parks target or
+ * key by that class; its callers see outcomes alone. */
+#pragma once
+
+#include "base/loop.h"
+#include "config/config.h"
+#include "store/store.h"
+#include "target/target.h"
+
+typedef struct Channels Channels;
+typedef struct Channel Channel;
+typedef struct ChannelCall ChannelCall;
+
+/* Order in which calls of one key get the budget. */
+typedef enum CallPriority { CALL_PRIORITY_REMOVAL, CALL_PRIORITY_CREATE, CALL_PRIORITY_LISTING } CallPriority;
+
+/* All borrowed. dry_run: nothing but the calls made is recorded. */
+int channels_new(Loop *loop, Http *http, Store *store, bool dry_run, Channels **ret);
+/* Frees its channels and budgets too. No call may be pending. */
+Channels *channels_free(Channels *channels);
+DEFINE_CLEANUP(Channels *, channels_free);
+
+/* config is borrowed and must outlive the channels. Takes both secrets, also on failure. */
+int channel_new(Channels *channels, const TargetConfig *config, Secret *take_key, Secret *take_secret, Channel **ret);
+const TargetConfig *channel_config(const Channel *channel);
+const TargetDriver *channel_driver(const Channel *channel);
+
+typedef struct ChannelSpec {
+        Call call;
+        CallPriority priority;
+        /* Right before sending, within the transaction that records the call in the budget: fills in what the call needs (valid until
+         * this call's done). Negative: it isn't sent, done gets OUTCOME_TRANSIENT. */
+        int (*prepare)(CallInput *in, void *userdata);
+        /* The answer of a call classified OK; negative (with err): it wasn't usable. NULL: no body is needed. */
+        int (*decode)(const HttpResult *result, void *userdata, ErrCtx *err);
+        /* Exactly once, never from inside channel_call(); the call is gone then. sent: bytes may have reached the API. */
+        void (*done)(const Outcome *outcome, bool sent, void *userdata);
+        void *userdata;
+} ChannelSpec;
+
+int channel_call(Channel *channel, const ChannelSpec *spec, ChannelCall **ret);
+/* done won't come; a call that was sent is cut off (a write is then uncertain). NULL is fine; returns NULL. */
+ChannelCall *channel_call_cancel(ChannelCall *call);
+bool channel_call_is_sent(const ChannelCall *call);
+
+/* The wall time from which a call may go out: parking and budget; <= loop_wall(): now. */
+usec_t channel_next_free(const Channel *channel);
+/* How the target is parked: 0 if it isn't. *ret_detail (may be NULL) says why. */
+usec_t channel_parked_until(const Channel *channel, OutcomeClass *ret_class, const char **ret_detail);
+/* Actions that succeeded at this target so far, to tell a bad action from a bad target. */
+uint64_t channel_successes(const Channel *channel);

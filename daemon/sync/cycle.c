@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+
+#include "base/log.h"
+#include "sync/cycle.h"
+
+/* The rows that some targets are being compared with: they live until the last of them is done. */
+typedef struct Generation {
+        unsigned n_ref;
+        People *people;
+} Generation;
+
+struct Cycle {
+        Loop *loop;
+        Store *store;
+        const Config *config;
+        Reading *reading;
+        Remote *const *remotes;
+        size_t n_remotes;
+        Generation **of_remote;         /* what each target is busy with; NULL: idle */
+        size_t n_busy;
+        bool dry_run, absence_proven;
+        CycleReport report;
+        cycle_done_t done;
+        void *userdata;
+        LoopTask *ended;
+};
+
+static Generation *generation_unref(Generation *g) {
+        if (g && --g->n_ref == 0) {
+                people_free(g->people);
+                free(g);
+        }
+        return NULL;
+}
+
+static Generation *generation_new(People *take_people) {
+        Generation *g = calloc(1, sizeof(*g));
+
+        if (!g) {
+                people_free(take_people);
+                return NULL;
+        }
+        g->n_ref = 1;
+        g->people = take_people;
+        return g;
+}
+
+static void on_ended(void *userdata) {
+        Cycle *c = userdata;
+
+        if (!cycle_is_running(c))
+                c->done(c, c->userdata);
+}
+
+static size_t index_of(const Cycle *c, const Remote *remote) {
+        size_t i = 0;
+
+        while (c->remotes[i] != remote)
+                i++;
+        return i;
+}
+
+static void on_reconciled(Remote *remote, void *userdata) {
+        Cycle *c = userdata;
+        size_t i = index_of(c, remote);
+
+        c->of_remote[i] = generation_unref(c->of_remote[i]);
+        c->n_busy--;
+        loop_task_arm(c->ended);
+}
+
+static void reconcile(Cycle *c, size_t i, Generation *g, bool fresh) {
+        RemoteInput in = {
+                .people = g->people,
+                .cycle = c->report.number,
+                .absence_proven = c->absence_proven,
+                .fresh_listing = fresh,
+        };
+        int r;
+
+        r = remote_reconcile(c->remotes[i], &in, on_reconciled, c);
+        if (r < 0) {
+                log_error("%s: can't be compared: %s", remote_config(c->remotes[i])->name,
+                          r == -EIO || r == -ENOSPC ? store_error(c->store) : strerror(-r));
+                return;
+        }
+        g->n_ref++;
+        c->of_remote[i] = g;
+        c->n_busy++;
+}
+
+static void reconcile_all(Cycle *c, Generation *g) {
+        for (size_t i = 0; i < c->n_remotes; i++) {
+                LogFields fields = {
+                        .message_id = MSGID_CYCLE_OVERRUN,
+                        .target = remote_config(c->remotes[i])->name,
+                        .cycle = c->report.number,
+                };
+
+                if (!c->of_remote[i])
+                        reconcile(c, i, g, false);
+                else
+                        log_event(LOG_NOTICE, &fields, "%s: still busy with an earlier cycle: skipped in cycle %lld",
+                                  fields.target, (long long) c->report.number);
+        }
+}
+
+static void log_read(Cycle *c, const ReadingResult *result, bool failed_before) {
+        LogFields fields = {
+                .cycle = c->report.number,
+                .ldap_rc = result->ldap_rc,
+                .has_ldap_rc = true,
+                .duration = result->duration,
+        };
+
+        if (result->state != READ_COMPLETE) {
+                fields.message_id = result->store_failed ? MSGID_STORE_FAULT : MSGID_READ_INCOMPLETE;
+                log_event(LOG_WARNING, &fields, "directory: %s: %s; nobody is removed, added or changed",
+                          result->state == READ_UNREACHABLE ? "unreachable" : "the read is incomplete", result->error);
+                return;
+        }
+        if (failed_before)
+                fields.message_id = MSGID_READ_RECOVERED;
+        log_event(failed_before ? LOG_NOTICE : LOG_DEBUG, &fields,
+                  "directory: read completely: %llu people, %llu new, %llu changed, %llu no longer there",
+                  (unsigned long long) result->people, (unsigned long long) result->counts.added,
+                  (unsigned long long) result->counts.changed, (unsigned long long) result->counts.newly_absent);
+}
+
+static void on_read(ReadingResult *result, void *userdata) {
+        Cycle *c = userdata;
+        bool failed_before = c->report.read && c->report.directory != READ_COMPLETE;
+        Generation *g;
+
+        c->report.read = true;
+        c->report.directory = result->state;
+        c->report.people = result->people;
+        c->report.store_failed = result->store_failed;
+        snprintf(c->report.error, sizeof(c->report.error), "%s", result->error);
+        log_read(c, result, failed_before);
+        loop_task_arm(c->ended);
+        if (result->state != READ_COMPLETE)
+                return;
+        c->report.complete = loop_wall(c->loop);
+        c->absence_proven = result->absence_proven;
+        g = generation_new(TAKE(result->rows));
+        if (!g) {
+                log_error("out of memory");
+                return;
+        }
+        reconcile_all(c, g);
+        generation_unref(g);
+}
+
+static int next_number(Cycle *c) {
+        uint64_t last = 0;
+        bool found;
+        int r;
+
+        r = store_meta_get_u64(c->store, "cycle", &last, &found);
+        if (r < 0)
+                return r;
+        c->report.number = (int64_t) last + 1;
+        return 0;
+}
+
+int cycle_start(Cycle *c) {
+        int r;
+
+        if (reading_is_running(c->reading))
+                return CYCLE_E_OVERRUN;
+        r = next_number(c);
+        if (r < 0)
+                return r;
+        if (!c->dry_run) {
+                r = store_meta_set_u64(c->store, "cycle", (uint64_t) c->report.number);
+                if (r < 0)
+                        return r;
+        }
+        r = reading_start(c->reading, on_read, c);
+        if (r < 0)
+                return r;
+        c->report.attempted = loop_wall(c->loop);
+        return 0;
+}
+
+int cycle_retry(Cycle *c) {
+        usec_t wall = loop_wall(c->loop);
+        People *people;
+        Generation *g = NULL;
+        int r;
+
+        for (size_t i = 0; i < c->n_remotes; i++) {
+                if (c->of_remote[i] || remote_retry_at(c->remotes[i]) > wall)
+                        continue;
+                if (!g) {
+                        r = store_people_load(c->store, c->config->n_groups, &people);
+                        if (r < 0)
+                                return r;
+                        g = generation_new(people);
+                        if (!g)
+                                return -ENOMEM;
+                }
+                reconcile(c, i, g, true);
+        }
+        generation_unref(g);
+        loop_task_arm(c->ended);
+        return 0;
+}
+
+usec_t cycle_retry_at(const Cycle *c) {
+        usec_t earliest = USEC_INFINITY, at;
+
+        if (c->report.complete == 0)
+                return earliest;
+        for (size_t i = 0; i < c->n_remotes; i++) {
+                at = c->of_remote[i] ? USEC_INFINITY : remote_retry_at(c->remotes[i]);
+                if (at < earliest)
+                        earliest = at;
+        }
+        return earliest;
+}
+
+bool cycle_is_running(const Cycle *c) {
+        return reading_is_running(c->reading) || c->n_busy > 0;
+}
+
+const CycleReport *cycle_report(const Cycle *c) {
+        return &c->report;
+}
+
+int cycle_new(Loop *loop, Store *store, const Config *config, Reading *reading, Remote *const *remotes, size_t n_remotes,
+              bool dry_run, cycle_done_t done, void *userdata, Cycle **ret) {
+        _cleanup_(cycle_freep) Cycle *c = calloc(1, sizeof(*c));
+        int r;
+
+        if (!c)
+                return -ENOMEM;
+        c->loop = loop;
+        c->store = store;
+        c->config = config;
+        c->reading = reading;
+        c->remotes = remotes;
+        c->n_remotes = n_remotes;
+        c->dry_run = dry_run;
+        c->done = done;
+        c->userdata = userdata;
+        c->of_remote = calloc(n_remotes + 1, sizeof(*c->of_remote));
+        if (!c->of_remote)
+                return -ENOMEM;
+        r = loop_task_new(loop, LOOP_NORMAL, "a cycle ended", on_ended, c, &c->ended);
+        if (r < 0)
+                return r;
+        *ret = TAKE(c);
+        return 0;
+}
+
+void cycle_cancel(Cycle *c) {
+        reading_cancel(c->reading);
+        loop_task_stop(c->ended);
+}
+
+Cycle *cycle_free(Cycle *c) {
+        if (!c)
+                return NULL;
+        if (c->of_remote)
+                for (size_t i = 0; i < c->n_remotes; i++)
+                        generation_unref(c->of_remote[i]);
+        free(c->of_remote);
+        loop_task_free(c->ended);
+        free(c);
+        return NULL;
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One cycle: read the directory, then compare and plan for each target. A target that takes long holds back no other, and no later cycle. */
+#pragma once
+
+#include "sync/reading.h"
+#include "sync/remote.h"
+
+typedef struct Cycle Cycle;
+
+typedef struct CycleReport {
+        int64_t number;
+        bool read;                      /* a read of the directory ended in this process */
+        ReadState directory;
+        char error[512];
+        uint64_t people;
+        bool store_failed;
+        usec_t attempted;               /* wall: the last start */
+        usec_t complete;                /* wall: the last complete read; 0: none in this process */
+} CycleReport;
+
+/* dry_run: the cycle's number isn't kept. done: after each cycle and each retry, when all its targets ended; never from inside. */
+typedef void (*cycle_done_t)(Cycle *cycle, void *userdata);
+int cycle_new(Loop *loop, Store *store, const Config *config, Reading *reading, Remote *const *remotes, size_t n_remotes,
+              bool dry_run, cycle_done_t done, void *userdata, Cycle **ret);
+Cycle *cycle_free(Cycle *cycle);
+DEFINE_CLEANUP(Cycle *, cycle_free);
+
+/* Reads and reconciles. CYCLE_E_OVERRUN: the last read is still under way; nothing was started. Targets that still reconcile for an earlier
+ * cycle are left to it. */
+#define CYCLE_E_OVERRUN 1
+int cycle_start(Cycle *cycle);
+/* Reconciles again, with the rows of the last complete read, what failed and may be tried by now. Nothing to do is fine. */
+int cycle_retry(Cycle *cycle);
+/* When cycle_retry() has something to do: wall time, USEC_INFINITY: never. */
+usec_t cycle_retry_at(const Cycle *cycle);
+bool cycle_is_running(const Cycle *cycle);
+/* Nothing more is called back. */
+void cycle_cancel(Cycle *cycle);
+const CycleReport *cycle_report(const Cycle *cycle);

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Everything that one configuration brings to life: secrets, targets, directory, cycle. A reload makes a new one. */
+#pragma once
+
+#include "sync/cycle.h"
+
+typedef struct Engine Engine;
+
+typedef struct EngineOptions {
+        Loop *loop;
+        Store *store;
+        const char *credentials;        /* directory */
+        const char *reader;             /* path of idsyncd-directory */
+        bool dry_run;
+        char *const *approvals;
+        size_t n_approvals;
+        void (*cycle_done)(void *userdata);     /* a cycle or a retry ended */
+        void (*changed)(void *userdata);        /* some queue or target changed; may come often */
+        void *userdata;
+} EngineOptions;
+
+/* Takes a reference to config. ENGINE_E_CREDENTIAL: a credential can't be used; err says which and why. */
+#define ENGINE_E_CREDENTIAL 1
+int engine_new(const EngineOptions *options, Config *config, Engine **ret, ErrCtx *err);
+Engine *engine_free(Engine *engine);
+DEFINE_CLEANUP(Engine *, engine_free);
+
+/* Lets the workers run (not in a dry run). */
+void engine_start(Engine *engine);
+/* Stops all but what was sent already; engine_is_idle() tells when that ended. */
+void engine_drain(Engine *engine);
+bool engine_is_idle(const Engine *engine);
+
+const Config *engine_config(const Engine *engine);
+Cycle *engine_cycle(Engine *engine);
+size_t engine_n_remotes(const Engine *engine);
+const Remote *engine_remote(const Engine *engine, size_t i);
+/* The earliest worker_next_due() of all targets. */
+usec_t engine_next_due(const Engine *engine);

@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+
+#include "model/address.h"
+#include "model/strindex.h"
+#include "sync/judge.h"
+#include "sync/rules.h"
+
+/* The acts of a plan that aren't in the queue yet, with its adoptions; borrows from the plan. */
+typedef struct Open {
+        Plan plan;                      /* a view: actions and counts are ours, the rest is the whole plan's */
+        size_t n_acts;                  /* without adoptions */
+} Open;
+
+void judgement_deinit(Judgement *j) {
+        j->held = held_plan_free(j->held);
+}
+
+/* What this version carries out. */
+static bool is_carried_out(ActionKind k) {
+        return k == ACTION_CREATE || k == ACTION_ADOPT;
+}
+
+static void open_deinit(Open *o) {
+        free(o->plan.actions);
+}
+
+static void open_add(Open *o, const Action *a) {
+        o->plan.actions[o->plan.n_actions++] = *a;
+        o->plan.count[a->kind]++;
+        if (a->kind != ACTION_ADOPT)
+                o->n_acts++;
+}
+
+static int find_open(const JudgeInput *in, Judgement *j, Open *ret) {
+        const Plan *plan = in->plan;
+        QueuePut put;
+        int r = 0;
+
+        ret->plan = *plan;
+        memset(ret->plan.count, 0, sizeof(ret->plan.count));
+        ret->plan.n_actions = 0;
+        ret->plan.actions = calloc(plan->n_actions + 1, sizeof(Action));
+        if (!ret->plan.actions)
+                return -ENOMEM;
+        for (size_t i = 0; i < plan->n_actions; i++) {
+                const Action *a = &plan->actions[i];
+
+                put = QUEUE_PUT_NEW;
+                if (!is_carried_out(a->kind)) {
+                        j->n_not_carried_out++;
+                        continue;
+                }
+                if (a->kind != ACTION_ADOPT)
+                        r = store_queue_probe(in->store, in->target->name, a, NULL, &put);
+                if (r < 0)
+                        return r;
+                if (put == QUEUE_PUT_NEW)
+                        open_add(ret, a);
+                if (put == QUEUE_PUT_SUPPRESSED)
+                        j->n_suppressed++;
+        }
+        return plan_hash(in->target->name, ret->plan.actions, ret->plan.n_actions, j->hash);
+}
+
+/* Plans are in canonical order. */
+static bool plan_asks_for(const Plan *plan, const Action *a) {
+        return plan->n_actions > 0 && bsearch(a, plan->actions, plan->n_actions, sizeof(*a), action_compare);
+}
+
+/* Every action of the held plan is still asked for unchanged. */
+static bool still_asked_for(const HeldPlan *held, const Plan *plan) {
+        for (size_t i = 0; i < held->n_actions; i++)
+                if (!plan_asks_for(plan, &held->actions[i]))
+                        return false;
+        return held->n_actions > 0;
+}
+
+static bool is_approved(const JudgeInput *in, const char *hash) {
+        for (size_t i = 0; i < in->n_approvals; i++)
+                if (str_eq(in->approvals[i], hash))
+                        return true;
+        return false;
+}
+
+static const char *person_id(const void *items, uint32_t pos) {
+        return ((const Person *) items)[pos].id;
+}
+
+static int index_people(const People *people, StrIndex *ret) {
+        uint32_t known;
+        int r;
+
+        r = strindex_reserve(ret, people->n);
+        for (size_t i = 0; r >= 0 && i < people->n; i++)
+                r = strindex_add(ret, people->items, (uint32_t) i, &known);
+        return r < 0 ? r : 0;
+}
+
+static int put_adoption(const JudgeInput *in, const StrIndex *index, const Action *a, int64_t id) {
+        _cleanup_(freep) char *key = NULL;
+        uint32_t pos = strindex_find(index, in->people->items, a->person);
+        const Person *p = pos == STRINDEX_NONE ? NULL : &in->people->items[pos];
+        const QueueChange change = { .state = QUEUE_DONE, .outcome = "ok" };
+        Link link = {
+                .person = a->person,
+                .remote_id = a->remote_id,
+                .role = a->before.role,
+                .origin = LINK_ADOPTED,
+                .since = in->wall,
+                .employee_number = p ? p->field[PERSON_EMPLOYEE_NUMBER] : NULL,
+        };
+        int r;
+
+        if (address_key(a->address, &key, NULL) == 0)
+                link.address = key;
+        r = store_link_put(in->store, in->target->name, &link);
+        if (r != 0)
+                return r < 0 ? r : -EEXIST;
+        return store_queue_change(in->store, id, &change, in->wall);
+}
+
+static int put_actions(const JudgeInput *in, const Action *actions, size_t n, bool approved, Judgement *j) {
+        _cleanup_(strindex_deinit) StrIndex index = STRINDEX_INIT(person_id);
+        int r;
+
+        r = index_people(in->people, &index);
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < n; i++) {
+                QueuePut put;
+                int64_t id;
+
+                r = store_queue_put(in->store, in->target->name, &actions[i], in->cycle, approved, in->wall, &id, &put);
+                if (r < 0)
+                        return r;
+                if (put != QUEUE_PUT_NEW)
+                        continue;
+                if (actions[i].kind == ACTION_ADOPT) {
+                        r = put_adoption(in, &index, &actions[i], id);
+                        if (r < 0)
+                                return r;
+                        j->n_adopted++;
+                } else
+                        j->n_queued++;
+        }
+        return 0;
+}
+
+static int remember_rules(const JudgeInput *in, const char *rules) {
+        _cleanup_(freep) char *key = NULL;
+
+        if (asprintf(&key, "rules:%s", in->target->name) < 0) {
+                key = NULL;
+                return -ENOMEM;
+        }
+        return store_meta_set(in->store, key, rules);
+}
+
+static int recall_rules(const JudgeInput *in, char **ret) {
+        _cleanup_(freep) char *key = NULL;
+
+        if (asprintf(&key, "rules:%s", in->target->name) < 0) {
+                key = NULL;
+                return -ENOMEM;
+        }
+        return store_meta_get(in->store, key, ret);
+}
+
+static int ask_policy(const JudgeInput *in, const Open *open, const char *rules, StrBuf *reason) {
+        _cleanup_(freep) char *before = NULL;
+        char changed[128];
+        PolicyInput policy = {
+                .target = in->target,
+                .plan = &open->plan,
+                .first_plan_apply = in->config->first_plan_apply,
+        };
+        int r;
+
+        if (open->n_acts == 0)
+                return 0;
+        r = recall_rules(in, &before);
+        if (r < 0)
+                return r;
+        policy.first_plan = !before;
+        if (before)
+                policy.changed_key = rules_changed(before, rules, changed, sizeof(changed));
+        r = store_queue_counted_since(in->store, in->target->name, usec_sub(in->wall, USEC_PER_DAY), policy.queued_24h);
+        if (r < 0)
+                return r;
+        return policy_judge(&policy, reason);
+}
+
+/* The frozen plan stays while all of it is asked for; else what is open now is frozen. */
+static int hold(const JudgeInput *in, const Open *open, HeldPlan **before, const char *reason, Judgement *j) {
+        int r;
+
+        if (*before && still_asked_for(*before, &open->plan)) {
+                j->held = TAKE(*before);
+                return 0;
+        }
+        r = store_held_put(in->store, in->target->name, j->hash, reason, open->plan.actions, open->plan.n_actions, in->wall);
+        if (r < 0)
+                return r;
+        j->newly_held = true;
+        return store_held_get(in->store, in->target->name, &j->held);
+}
+
+static int let_go(const JudgeInput *in, const Open *open, bool approved, const char *rules, Judgement *j) {
+        int r;
+
+        r = put_actions(in, open->plan.actions, open->plan.n_actions, approved, j);
+        if (r < 0)
+                return r;
+        r = store_held_drop(in->store, in->target->name);
+        if (r < 0)
+                return r;
+        j->n_open = 0;
+        return remember_rules(in, rules);
+}
+
+/* Exactly the held plan's actions; what came on top waits for the next judgement, as a plan of its own. */
+static int let_held_go(const JudgeInput *in, const HeldPlan *held, const char *rules, Judgement *j) {
+        int r;
+
+        r = put_actions(in, held->actions, held->n_actions, true, j);
+        if (r < 0)
+                return r;
+        r = store_held_drop(in->store, in->target->name);
+        if (r < 0)
+                return r;
+        return remember_rules(in, rules);
+}
+
+static int end(Store *store, int r) {
+        if (r >= 0)
+                return store_commit(store);
+        store_rollback(store);
+        return r;
+}
+
+static int judge_rest(const JudgeInput *in, const char *rules, HeldPlan **before, Judgement *j) {
+        _cleanup_(open_deinit) Open open = { 0 };
+        _cleanup_(strbuf_deinit) StrBuf reason = STRBUF_INIT(4096);
+        bool approved, waits;
+        int r;
+
+        j->n_suppressed = j->n_not_carried_out = 0;
+        r = find_open(in, j, &open);
+        if (r < 0)
+                return r;
+        j->n_open = open.n_acts;
+        if (in->dry_run)
+                return 0;
+        r = ask_policy(in, &open, rules, &reason);
+        if (r < 0)
+                return r;
+        approved = r == POLICY_E_HOLD && is_approved(in, j->hash);
+        if (approved)
+                memcpy(j->approved, j->hash, sizeof(j->approved));
+        waits = r == POLICY_E_HOLD && !approved;
+        r = store_begin(in->store);
+        if (r < 0)
+                return r;
+        r = waits ? hold(in, &open, before, reason.data, j) : let_go(in, &open, approved, rules, j);
+        return end(in->store, r);
+}
+
+/* Actions that nobody asks for any more leave the queue; a held plan that an operator approved goes as it was frozen. */
+static int settle_earlier(const JudgeInput *in, const char *rules, HeldPlan **before, Judgement *j) {
+        size_t dropped;
+        int r;
+
+        r = store_queue_keep_only(in->store, in->target->name, in->plan->actions, in->plan->n_actions, in->wall, &dropped);
+        if (r < 0)
+                return r;
+        if (!*before || !is_approved(in, (*before)->hash) || !still_asked_for(*before, in->plan))
+                return 0;
+        memcpy(j->approved, (*before)->hash, sizeof(j->approved));
+        r = let_held_go(in, *before, rules, j);
+        *before = held_plan_free(*before);
+        return r;
+}
+
+int judge_plan(const JudgeInput *in, Judgement *ret) {
+        _cleanup_(freep) char *rules = rules_text(in->config, in->target);
+        _cleanup_(held_plan_freep) HeldPlan *before = NULL;
+        int r;
+
+        if (!rules)
+                return -ENOMEM;
+        r = store_held_get(in->store, in->target->name, &before);
+        if (r < 0)
+                return r;
+        if (!in->dry_run) {
+                r = store_begin(in->store);
+                if (r < 0)
+                        return r;
+                r = end(in->store, settle_earlier(in, rules, &before, ret));
+                if (r < 0)
+                        return r;
+        }
+        return judge_rest(in, rules, &before, ret);
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Whether a plan goes into the queue, or waits for a person. */
+#pragma once
+
+#include "config/config.h"
+#include "model/plan.h"
+#include "store/store.h"
+
+typedef struct JudgeInput {
+        Store *store;
+        const Config *config;
+        const TargetConfig *target;
+        const Plan *plan;
+        const Links *links;             /* of the target */
+        const People *people;
+        char *const *approvals;
+        size_t n_approvals;
+        int64_t cycle;
+        usec_t wall;
+        bool dry_run;                   /* only what would be asked for, and its hash */
+} JudgeInput;
+
+typedef struct Judgement {
+        HeldPlan *held;                 /* NULL: nothing waits for a person */
+        bool newly_held;                /* it wasn't held with this hash before */
+        char hash[PLAN_HASH_LEN + 1];   /* of what isn't queued yet: the one that approve takes */
+        char approved[PLAN_HASH_LEN + 1];       /* the approval that was used, "" if none */
+        size_t n_open;                  /* acts (no adoptions) that aren't queued yet */
+        size_t n_queued, n_adopted, n_suppressed, n_not_carried_out;
+} Judgement;
+void judgement_deinit(Judgement *j);
+
+/* What is queued already, or suppressed by a dead letter, isn't asked for again. Of the rest an approved plan does exactly its actions; else
+ * policy decides over the whole. Adoptions of a plan that may go are links at once. All in one transaction.
+ * 0; -errno of the store: nothing changed. */
+int judge_plan(const JudgeInput *in, Judgement *ret);

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A target at run time: its channel, listing, plan and worker. */
+#pragma once
+
+#include "sync/channel.h"
+#include "sync/lister.h"
+#include "sync/worker.h"
+
+typedef struct Remote Remote;
+
+typedef enum RemoteState {
+        REMOTE_UNKNOWN,         /* nothing was tried yet */
+        REMOTE_OK,
+        REMOTE_HELD,
+        REMOTE_INCOMPLETE,      /* the listing, or a role that the API doesn't know */
+        REMOTE_UNREACHABLE,
+        REMOTE_PARKED,
+        REMOTE_PAUSED,
+} RemoteState;
+const char *remote_state_to_string(RemoteState s);
+
+/* Borrowed; the same for all targets. */
+typedef struct RemoteEnv {
+        Loop *loop;
+        Store *store;                   /* in a dry run: a scratch copy */
+        const Config *config;
+        bool dry_run;
+        char *const *approvals;         /* hashes that an operator lets go ahead */
+        size_t n_approvals;
+        void (*changed)(void *userdata);        /* status of some target changed */
+        void *userdata;
+} RemoteEnv;
+
+typedef struct RemoteInput {
+        const People *people;           /* borrowed until done */
+        int64_t cycle;
+        bool absence_proven;
+        bool fresh_listing;             /* the cached one won't do */
+} RemoteInput;
+
+/* How the last reconciliation ended; borrowed from the remote until the next one. */
+typedef struct RemoteReport {
+        RemoteState state;
+        char reason[1024];              /* why held, incomplete, unreachable; "" */
+        bool bad_role;                  /* a configured role is unknown at the API (exit 3) */
+        size_t n_accounts;
+        const Plan *plan;               /* NULL: none could be made */
+        const HeldPlan *held;           /* NULL: none */
+        size_t n_suppressed;            /* wishes equal to a dead letter or dropped one */
+        size_t n_open;                  /* acts that are asked for and not queued: held, or a dry run's differences */
+        char hash[PLAN_HASH_LEN + 1];   /* of those, with the adoptions: what approve takes */
+        char approved[PLAN_HASH_LEN + 1];       /* the approval that was used, "" */
+        size_t n_not_carried_out;       /* acts that are planned, and that this version doesn't carry out */
+        unsigned pages;
+} RemoteReport;
+
+int remote_new(const RemoteEnv *env, Channel *channel, Remote **ret);
+Remote *remote_free(Remote *remote);
+DEFINE_CLEANUP(Remote *, remote_free);
+const TargetConfig *remote_config(const Remote *remote);
+const RemoteReport *remote_report(const Remote *remote);
+
+/* Lists (unless the cached listing is young enough), compares, judges, queues. done: once, never from inside. -EBUSY while one runs. */
+typedef void (*remote_done_t)(Remote *remote, void *userdata);
+int remote_reconcile(Remote *remote, const RemoteInput *in, remote_done_t done, void *userdata);
+/* When a failed reconciliation is worth another try: wall time; USEC_INFINITY: it didn't fail, or waits for a person. */
+usec_t remote_retry_at(const Remote *remote);
+
+/* Lets the worker run; takes a listing for unfinished work of an earlier run. */
+void remote_start(Remote *remote);
+/* Stops reconciling and taking up; sent calls finish. */
+void remote_drain(Remote *remote);
+bool remote_is_idle(const Remote *remote);
+/* As worker_next_due(). */
+usec_t remote_next_due(const Remote *remote);
+usec_t remote_parked_until(const Remote *remote);

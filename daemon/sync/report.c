@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+
+#include "sync/report.h"
+
+/* ---- exit code ---- */
+
+static bool approval_was_used(const ReportInput *in, const char *hash) {
+        for (size_t i = 0; i < engine_n_remotes(in->engine); i++)
+                if (str_eq(remote_report(engine_remote(in->engine, i))->approved, hash))
+                        return true;
+        return false;
+}
+
+const char *report_stale_approval(const ReportInput *in) {
+        for (size_t i = 0; i < in->n_approvals; i++)
+                if (!approval_was_used(in, in->approvals[i]))
+                        return in->approvals[i];
+        return "";
+}
+
+static ExitCode directory_exit_code(const CycleReport *cycle) {
+        if (cycle->store_failed)
+                return EXIT_STATE;
+        return cycle->read && cycle->directory == READ_COMPLETE ? EXIT_IN_STEP : EXIT_DIRECTORY;
+}
+
+static ExitCode state_exit_code(const RemoteReport *report) {
+        switch (report->state) {
+        case REMOTE_HELD:
+                return EXIT_HELD;
+        case REMOTE_INCOMPLETE:
+                return report->bad_role ? EXIT_CONFIG : EXIT_TARGET;
+        case REMOTE_UNREACHABLE:
+        case REMOTE_PARKED:
+        case REMOTE_UNKNOWN:
+                return EXIT_TARGET;
+        default:
+                return EXIT_IN_STEP;
+        }
+}
+
+static ExitCode remote_exit_code(const ReportInput *in, const Remote *remote) {
+        const RemoteReport *report = remote_report(remote);
+        ExitCode code = state_exit_code(report);
+        QueueCounts counts = { 0 };
+        uint64_t left;
+
+        if (store_queue_counts(in->store, remote_config(remote)->name, &counts) < 0)
+                return exit_code_worse(code, EXIT_STATE);
+        left = counts.waiting + counts.uncertain + counts.running;
+        if (left > 0 && remote_parked_until(remote) > 0)
+                code = exit_code_worse(code, EXIT_TARGET);
+        if (left + report->n_open + report->n_suppressed + report->n_not_carried_out > 0)
+                code = exit_code_worse(code, EXIT_DIFFERENCES);
+        if (report->plan && report->plan->n_blocked > 0)
+                code = exit_code_worse(code, EXIT_DIFFERENCES);
+        return code;
+}
+
+ExitCode report_exit_code(const ReportInput *in) {
+        const CycleReport *cycle = cycle_report(engine_cycle(in->engine));
+        ExitCode code = directory_exit_code(cycle);
+
+        if (code == EXIT_IN_STEP)
+                for (size_t i = 0; i < engine_n_remotes(in->engine); i++)
+                        code = exit_code_worse(code, remote_exit_code(in, engine_remote(in->engine, i)));
+        if (!in->dry_run && *report_stale_approval(in))
+                code = exit_code_worse(code, EXIT_HELD);
+        if (in->interrupted)
+                code = exit_code_worse(code, EXIT_DIFFERENCES);
+        return code;
+}
+
+/* ---- --json ---- */
+
+static void put_pair(StrBuf *out, const char *key, const char *value) {
+        strbuf_json(out, key);
+        strbuf_putc(out, ':');
+        strbuf_json(out, str_empty(value) ? NULL : value);
+}
+
+static void put_state(StrBuf *out, const char *key, bool has, const AccountState *state) {
+        strbuf_json(out, key);
+        strbuf_putc(out, ':');
+        if (has)
+                account_state_to_json(state, out);
+        else
+                strbuf_puts(out, "null");
+}
+
+typedef struct ActionRow {
+        int64_t id;                     /* 0: not in the queue */
+        const Action *action;
+        const char *state, *outcome, *detail;
+        unsigned attempts;
+} ActionRow;
+
+static void put_action(StrBuf *out, const ActionRow *row) {
+        const Action *a = row->action;
+
+        if (row->id > 0)
+                strbuf_printf(out, "{\"id\":%lld,", (long long) row->id);
+        else
+                strbuf_puts(out, "{\"id\":null,");
+        put_pair(out, "action", action_kind_to_string(a->kind));
+        strbuf_putc(out, ',');
+        put_pair(out, "person", a->person);
+        strbuf_putc(out, ',');
+        put_pair(out, "address", a->address);
+        strbuf_putc(out, ',');
+        put_pair(out, "remote_id", a->remote_id);
+        strbuf_putc(out, ',');
+        put_state(out, "before", a->has_before, &a->before);
+        strbuf_putc(out, ',');
+        put_state(out, "after", a->has_after, &a->after);
+        strbuf_putc(out, ',');
+        put_pair(out, "state", row->state);
+        strbuf_putc(out, ',');
+        put_pair(out, "outcome", row->outcome);
+        strbuf_printf(out, ",\"attempts\":%u,", row->attempts);
+        put_pair(out, "detail", row->detail);
+        strbuf_putc(out, '}');
+}
+
+typedef void (*row_fn_t)(const ActionRow *row, void *userdata);
+typedef struct RowWalk { row_fn_t fn; void *userdata; } RowWalk;
+
+static int walk_item(const QueueItem *item, void *userdata) {
+        const RowWalk *walk = userdata;
+        const ActionRow row = {
+                .id = item->id,
+                .action = &item->action,
+                .state = queue_state_to_string(item->state),
+                .outcome = item->outcome,
+                .detail = item->detail,
+                .attempts = item->attempts,
+        };
+
+        walk->fn(&row, walk->userdata);
+        return 0;
+}
+
+static void walk_actions(const Action *actions, size_t n, const char *state, const RowWalk *walk) {
+        for (size_t i = 0; i < n; i++) {
+                const ActionRow row = { .action = &actions[i], .state = state };
+
+                walk->fn(&row, walk->userdata);
+        }
+}
+
+/* Of a dry run: what the plan asks for. Else: what is held, then the rows of the queue. */
+static int walk_rows(const ReportInput *in, const Remote *remote, row_fn_t fn, void *userdata) {
+        const RemoteReport *report = remote_report(remote);
+        RowWalk walk = { fn, userdata };
+
+        if (in->dry_run) {
+                if (report->plan)
+                        walk_actions(report->plan->actions, report->plan->n_actions, "planned", &walk);
+                return 0;
+        }
+        if (report->held)
+                walk_actions(report->held->actions, report->held->n_actions, "held", &walk);
+        return store_queue_list(in->store, remote_config(remote)->name,
+                                cycle_report(engine_cycle(in->engine))->number, walk_item, &walk);
+}
+
+typedef struct JsonRows { StrBuf *out; size_t n; } JsonRows;
+
+static void json_row(const ActionRow *row, void *userdata) {
+        JsonRows *rows = userdata;
+
+        if (rows->n++ > 0)
+                strbuf_putc(rows->out, ',');
+        put_action(rows->out, row);
+}
+
+static void put_blocked(StrBuf *out, const Plan *plan) {
+        for (size_t i = 0; plan && i < plan->n_blocked; i++) {
+                strbuf_puts(out, i > 0 ? ",{" : "{");
+                put_pair(out, "person", plan->blocked[i].person);
+                strbuf_putc(out, ',');
+                put_pair(out, "address", plan->blocked[i].address);
+                strbuf_putc(out, ',');
+                put_pair(out, "reason", plan->blocked[i].reason);
+                strbuf_putc(out, '}');
+        }
+}
+
+static void put_drift(StrBuf *out, const Plan *plan) {
+        for (size_t i = 0; plan && i < plan->n_drift; i++) {
+                strbuf_puts(out, i > 0 ? ",{" : "{");
+                put_pair(out, "person", plan->drift[i].person);
+                strbuf_putc(out, ',');
+                put_pair(out, "field", plan->drift[i].field);
+                strbuf_putc(out, ',');
+                put_pair(out, "directory", plan->drift[i].directory);
+                strbuf_putc(out, ',');
+                put_pair(out, "account", plan->drift[i].account);
+                strbuf_putc(out, '}');
+        }
+}
+
+static void put_notes(StrBuf *out, const Plan *plan) {
+        for (size_t i = 0; plan && i < plan->n_notes; i++) {
+                strbuf_puts(out, i > 0 ? ",{" : "{");
+                put_pair(out, "person", plan->notes[i].person);
+                strbuf_putc(out, ',');
+                put_pair(out, "address", plan->notes[i].address);
+                strbuf_putc(out, ',');
+                put_pair(out, "reason", plan->notes[i].reason);
+                strbuf_putc(out, '}');
+        }
+}
+
+/* The hash that approve takes: of the frozen plan where one is held. */
+static const char *hash_of(const RemoteReport *report) {
+        if (report->held)
+                return report->held->hash;
+        return report->plan ? report->hash : NULL;
+}
+
+static int put_target(const ReportInput *in, const Remote *remote, StrBuf *out) {
+        const RemoteReport *report = remote_report(remote);
+        JsonRows rows = { .out = out };
+        int r;
+
+        strbuf_putc(out, '{');
+        put_pair(out, "name", remote_config(remote)->name);
+        strbuf_putc(out, ',');
+        put_pair(out, "state", remote_state_to_string(report->state));
+        strbuf_printf(out, ",\"accounts\":%zu,", report->n_accounts);
+        put_pair(out, "hash", hash_of(report));
+        strbuf_putc(out, ',');
+        put_pair(out, "reason", report->reason);
+        strbuf_puts(out, ",\"actions\":[");
+        r = walk_rows(in, remote, json_row, &rows);
+        strbuf_puts(out, "],\"blocked\":[");
+        put_blocked(out, report->plan);
+        strbuf_puts(out, "],\"drift\":[");
+        put_drift(out, report->plan);
+        strbuf_puts(out, "],\"notes\":[");
+        put_notes(out, report->plan);
+        strbuf_puts(out, "]}");
+        return r;
+}
+
+static const char *read_state_to_string(const CycleReport *cycle) {
+        if (!cycle->read || cycle->directory == READ_UNREACHABLE)
+                return "unreachable";
+        return cycle->directory == READ_COMPLETE ? "complete" : "incomplete";
+}
+
+int report_json(const ReportInput *in, ExitCode code, StrBuf *out) {
+        const CycleReport *cycle = cycle_report(engine_cycle(in->engine));
+        int r = 0, q;
+
+        strbuf_printf(out, "{\"version\":1,\"exit\":%d,\"cycle\":%lld,\"directory\":{\"state\":\"%s\",\"people\":%llu,", code,
+                      (long long) cycle->number, read_state_to_string(cycle), (unsigned long long) cycle->people);
+        put_pair(out, "error", cycle->error);
+        strbuf_puts(out, "},\"targets\":[");
+        for (size_t i = 0; i < engine_n_remotes(in->engine); i++) {
+                if (i > 0)
+                        strbuf_putc(out, ',');
+                q = put_target(in, engine_remote(in->engine, i), out);
+                r = q < 0 ? q : r;
+        }
+        strbuf_puts(out, "]}\n");
+        return r;
+}
+
+/* ---- text ---- */
+
+static void text_row(const ActionRow *row, void *userdata) {
+        const Action *a = row->action;
+        const AccountState *state = a->has_after ? &a->after : &a->before;
+        StrBuf *out = userdata;
+
+        strbuf_printf(out, "  %-9s %-9s %s", row->state, action_kind_to_string(a->kind), a->address ? a->address : a->person);
+        if (a->has_before && a->has_after && a->before.role && a->after.role && !str_eq(a->before.role, a->after.role))
+                strbuf_printf(out, "  %s -> %s", a->before.role, a->after.role);
+        else if (state->role)
+                strbuf_printf(out, "  %s", state->role);
+        if (a->remote_id)
+                strbuf_printf(out, "  account %s", a->remote_id);
+        if (row->detail)
+                strbuf_printf(out, "  (%s)", row->detail);
+        strbuf_putc(out, '\n');
+}
+
+static void text_plan(const Plan *plan, StrBuf *out) {
+        for (size_t i = 0; i < plan->n_blocked; i++)
+                strbuf_printf(out, "  blocked   %s: %s\n",
+                              plan->blocked[i].address ? plan->blocked[i].address : plan->blocked[i].person, plan->blocked[i].reason);
+        for (size_t i = 0; i < plan->n_drift; i++)
+                strbuf_printf(out, "  drift     %s: %s is \"%s\" in the directory, \"%s\" at the account\n", plan->drift[i].person,
+                              plan->drift[i].field, plan->drift[i].directory ? plan->drift[i].directory : "",
+                              plan->drift[i].account ? plan->drift[i].account : "");
+        for (size_t i = 0; i < plan->n_notes; i++)
+                strbuf_printf(out, "  note      %s: %s\n", plan->notes[i].address ? plan->notes[i].address : plan->notes[i].person,
+                              plan->notes[i].reason);
+}
+
+static int text_target(const ReportInput *in, const Remote *remote, StrBuf *out) {
+        const RemoteReport *report = remote_report(remote);
+        int r;
+
+        strbuf_printf(out, "%s: %s, %zu accounts", remote_config(remote)->name, remote_state_to_string(report->state),
+                      report->n_accounts);
+        if (hash_of(report) && (report->held || (in->dry_run && report->n_open > 0)))
+                strbuf_printf(out, ", plan %s", hash_of(report));
+        strbuf_putc(out, '\n');
+        if (*report->reason)
+                strbuf_printf(out, "  %s\n", report->reason);
+        r = walk_rows(in, remote, text_row, out);
+        if (report->plan)
+                text_plan(report->plan, out);
+        if (report->held)
+                strbuf_printf(out, "  to let it go ahead: idsyncd --once --approve %s\n", report->held->hash);
+        return r;
+}
+
+int report_text(const ReportInput *in, StrBuf *out) {
+        const CycleReport *cycle = cycle_report(engine_cycle(in->engine));
+        int r = 0, q;
+
+        if (cycle->read && cycle->directory == READ_COMPLETE)
+                strbuf_printf(out, "directory: %llu people\n", (unsigned long long) cycle->people);
+        else
+                strbuf_printf(out, "directory: %s: %s\n", read_state_to_string(cycle), cycle->error);
+        for (size_t i = 0; i < engine_n_remotes(in->engine); i++) {
+                q = text_target(in, engine_remote(in->engine, i), out);
+                r = q < 0 ? q : r;
+        }
+        return r;
+}

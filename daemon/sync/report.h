@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a one-shot run tells: the exit code, the --json document (idsyncd(8)), a readable text. */
+#pragma once
+
+#include "sync/engine.h"
+
+typedef struct ReportInput {
+        Engine *engine;
+        Store *store;
+        bool dry_run;
+        char *const *approvals;
+        size_t n_approvals;
+        bool interrupted;               /* a signal ended the run */
+} ReportInput;
+
+ExitCode report_exit_code(const ReportInput *in);
+/* An approval that fitted no plan: "" when all did. */
+const char *report_stale_approval(const ReportInput *in);
+/* 0; -errno of the store; out's own error beside that. */
+int report_json(const ReportInput *in, ExitCode code, StrBuf *out);
+int report_text(const ReportInput *in, StrBuf *out);

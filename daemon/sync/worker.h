@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Works off one target's queue. Decides on outcome classes alone; what a step means is the target's flow (target/target.h). */
+#pragma once
+
+#include "sync/channel.h"
+
+typedef struct Worker Worker;
+
+typedef struct WorkerHooks {
+        /* Roles of the API, to turn labels into ids; NULL while they are unknown: no action runs then. */
+        const Roles *(*roles)(void *userdata);
+        /* Some action waits for a listing that begins from now on. May be called again while one is due. */
+        void (*look)(void *userdata);
+        /* An account came to be: a cached listing must learn of it. Borrowed. */
+        void (*created)(const Account *account, void *userdata);
+        /* An action ended or was put off: queue counts have changed. */
+        void (*changed)(void *userdata);
+        void *userdata;
+} WorkerHooks;
+
+/* All borrowed. Doesn't run before worker_start(). */
+int worker_new(Loop *loop, Store *store, const Config *config, Channel *channel, const WorkerHooks *hooks, Worker **ret);
+/* Calls that were sent are cut off: their rows stay RUNNING and are looked at after the next start. */
+Worker *worker_free(Worker *worker);
+DEFINE_CLEANUP(Worker *, worker_free);
+
+/* Takes up what is due, now and whenever something is due. */
+void worker_start(Worker *worker);
+/* New rows are in the queue, or roles became known. */
+void worker_kick(Worker *worker);
+/* No new action; those whose call was sent finish, the others go back to waiting. worker_is_idle() tells when. */
+void worker_drain(Worker *worker);
+bool worker_is_idle(const Worker *worker);
+/* When something is to be done next, budget and parking counted: wall time, 0: right now (or under way), USEC_INFINITY: never. */
+usec_t worker_next_due(const Worker *worker);
+
+/* All that is taken up waits for a look: no sense in waiting for more to share it. */
+bool worker_wants_look(const Worker *worker);
+/* A fresh listing begins now, for all that wait; and it ended: complete, or NULL: it failed (look() will be asked again). Borrowed. */
+void worker_look_begins(Worker *worker);
+void worker_looked(Worker *worker, const Accounts *accounts);
