@@ -21,8 +21,8 @@ typedef enum ExitCode {
 /* The one of the two that counts: the first of 70, 2, 3, 7, 4, 5, 6, 1, 0. */
 ExitCode exit_code_worse(ExitCode a, ExitCode b);
 
-/* Error text that travels with a negative return or an outcome. `code` is the foreign code (LDAP result, CURLcode,
- * SQLite code), 0 if there is none. Never parsed, never lost. */
+/* Error text that travels with a negative return or an outcome. `code` is the foreign code (LDAP result,
+ * CURLcode, SQLite code), 0 if there is none. Never parsed, never lost. */
 typedef struct ErrCtx {
         int code;
         char text[512];

@@ -91,8 +91,8 @@ void strbuf_printf(StrBuf *b, const char *format, ...) {
         b->len += (size_t) len;
 }
 
-/* The length of the UTF-8 sequence that text starts with, 0 if there is none (RFC 3629 §4: no surrogates, nothing
- * overlong, nothing past U+10FFFF). */
+/* The length of the UTF-8 sequence that text starts with, 0 if there is none (RFC 3629 §4: no surrogates,
+ * nothing overlong, nothing past U+10FFFF). */
 static size_t utf8_sequence(const char *text, size_t len) {
         const uint8_t *p = (const uint8_t *) text;
         uint8_t low = 0x80, high = 0xbf;

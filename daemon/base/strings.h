@@ -19,8 +19,8 @@ static inline bool str_empty(const char *s) {
 int str_cmp(const char *a, const char *b);
 bool str_starts_with(const char *s, const char *prefix);
 
-/* A buffer that grows up to `max` bytes; past it, and when out of memory, `error` is set once and stays (-E2BIG, -ENOMEM), so that
- * a run of appends needs one check. Not for secrets: see base/secret.h. */
+/* A buffer that grows up to `max` bytes; past it, and when out of memory, `error` is set once and stays
+ * (-E2BIG, -ENOMEM), so that a run of appends needs one check. Not for secrets: see base/secret.h. */
 typedef struct StrBuf {
         char *data;        /* NUL-terminated; NULL while empty */
         size_t len, size, max;

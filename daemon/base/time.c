@@ -129,7 +129,8 @@ static void format_small(usec_t span, char *buf, size_t size) {
                 if (whole == 0)
                         continue;
                 if (tenths > 0)
-                        (void) snprintf(buf, size, "%" PRIu64 ".%" PRIu64 "%s", whole, tenths, units[i].name);
+                        (void) snprintf(buf, size, "%" PRIu64 ".%" PRIu64 "%s", whole, tenths,
+                                        units[i].name);
                 else
                         (void) snprintf(buf, size, "%" PRIu64 "%s", whole, units[i].name);
                 return;
@@ -139,7 +140,10 @@ static void format_small(usec_t span, char *buf, size_t size) {
 
 const char *usec_format(usec_t span, char buf[static USEC_FORMAT_MAX]) {
         static const Unit units[] = {
-                { "d", USEC_PER_DAY }, { "h", USEC_PER_HOUR }, { "min", USEC_PER_MINUTE }, { "s", USEC_PER_SEC },
+                { "d", USEC_PER_DAY },
+                { "h", USEC_PER_HOUR },
+                { "min", USEC_PER_MINUTE },
+                { "s", USEC_PER_SEC },
         };
         size_t len = 0;
 

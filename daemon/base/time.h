@@ -19,8 +19,8 @@ typedef uint64_t usec_t;
 usec_t usec_add(usec_t a, usec_t b);
 usec_t usec_sub(usec_t a, usec_t b);
 
-/* "90s", "5min", "1h 30min", "7d", "250ms", "0s": numbers with a unit (us, ms, s, sec, min, h, d, w), added up. No unit, sign,
- * fraction or overflow is accepted. 0, or -EINVAL with *ret untouched. */
+/* "90s", "5min", "1h 30min", "7d", "250ms", "0s": numbers with a unit (us, ms, s, sec, min, h, d, w), added
+ * up. No unit, sign, fraction or overflow is accepted. 0, or -EINVAL with *ret untouched. */
 int usec_parse(const char *text, usec_t *ret);
 
 /* "64MiB", "4KiB", "1GiB", "512B": a whole number with a unit. 0, or -EINVAL. */

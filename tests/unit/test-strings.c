@@ -82,8 +82,9 @@ static void test_strbuf_json(void **state) {
         strbuf_json(&b, "a\"b\\c\n\t\x01/\x7f");
         strbuf_json(&b, "gr\xc3\xbc\xc3\x9f \xf0\x9f\x98\x80");
         strbuf_json(&b, "bad\xff\xc3");
-        assert_string_equal(b.data, "null\"a\\\"b\\\\c\\n\\t\\u0001/\x7f\"\"gr\xc3\xbc\xc3\x9f \xf0\x9f\x98\x80\""
-                                    "\"bad\xef\xbf\xbd\xef\xbf\xbd\"");
+        assert_string_equal(b.data,
+                            "null\"a\\\"b\\\\c\\n\\t\\u0001/\x7f\"\"gr\xc3\xbc\xc3\x9f \xf0\x9f\x98\x80\""
+                            "\"bad\xef\xbf\xbd\xef\xbf\xbd\"");
         strbuf_deinit(&b);
 }
 
@@ -131,13 +132,30 @@ static void test_parse_numbers(void **state) {
 
 static void test_utf8(void **state) {
         static const char *const good[] = {
-                "", "plain", "gr\xc3\xbc\xc3\x9f", "\xe0\xa0\x80", "\xed\x9f\xbf", "\xee\x80\x80",
-                "\xf0\x90\x80\x80", "\xf4\x8f\xbf\xbf",
+                        "",
+                        "plain",
+                        "gr\xc3\xbc\xc3\x9f",
+                        "\xe0\xa0\x80",
+                        "\xed\x9f\xbf",
+                        "\xee\x80\x80",
+                        "\xf0\x90\x80\x80",
+                        "\xf4\x8f\xbf\xbf",
         };
         static const char *const bad[] = {
-                "\x80", "\xc3", "\xc0\x80", "\xc1\xbf", "\xe0\x9f\x80", "\xed\xa0\x80", "\xf0\x8f\x80\x80",
-                "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xff", "a\xe2\x82", "\xe2\x28\xa1", "\xe2\x82\x28",
-                "\xf0\x90\x28\x80",
+                        "\x80",
+                        "\xc3",
+                        "\xc0\x80",
+                        "\xc1\xbf",
+                        "\xe0\x9f\x80",
+                        "\xed\xa0\x80",
+                        "\xf0\x8f\x80\x80",
+                        "\xf4\x90\x80\x80",
+                        "\xf5\x80\x80\x80",
+                        "\xff",
+                        "a\xe2\x82",
+                        "\xe2\x28\xa1",
+                        "\xe2\x82\x28",
+                        "\xf0\x90\x28\x80",
         };
 
         (void) state;
@@ -151,7 +169,8 @@ static void test_utf8(void **state) {
 }
 
 static void test_nearest_name(void **state) {
-        static const char *const names[] = { "poll_interval", "full_interval", "filter", "leave", "leave_grace", "uris" };
+        static const char *const names[] = {"poll_interval", "full_interval", "filter",
+                                            "leave",         "leave_grace",   "uris"};
 
         (void) state;
         assert_string_equal(nearest_name("pol_interval", names, ELEMENTSOF(names)), "poll_interval");
@@ -165,7 +184,8 @@ static void test_nearest_name(void **state) {
         assert_null(nearest_name("", names, ELEMENTSOF(names)));
         assert_null(nearest_name(NULL, names, ELEMENTSOF(names)));
         assert_null(nearest_name("leave", names, 0));
-        assert_null(nearest_name("poll_interval_poll_interval_poll_interval_poll_interval_poll_interval", names, 1));
+        assert_null(nearest_name("poll_interval_poll_interval_poll_interval_poll_interval_poll_interval",
+                                 names, 1));
 }
 
 static void test_printable(void **state) {
@@ -196,7 +216,7 @@ static void test_hex(void **state) {
 }
 
 static void test_exit_codes(void **state) {
-        static const ExitCode order[] = { 70, 2, 3, 7, 4, 5, 6, 1, 0 };
+        static const ExitCode order[] = {70, 2, 3, 7, 4, 5, 6, 1, 0};
 
         (void) state;
         for (size_t i = 0; i < ELEMENTSOF(order); i++)
@@ -207,7 +227,7 @@ static void test_exit_codes(void **state) {
 }
 
 static void test_err_set(void **state) {
-        ErrCtx err = { 0 };
+        ErrCtx err = {0};
         char big[1000];
 
         (void) state;
@@ -223,18 +243,18 @@ static void test_err_set(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_compare),
-                cmocka_unit_test(test_strbuf),
-                cmocka_unit_test(test_strbuf_cap),
-                cmocka_unit_test(test_strbuf_json),
-                cmocka_unit_test(test_strbuf_urlencode),
-                cmocka_unit_test(test_parse_numbers),
-                cmocka_unit_test(test_utf8),
-                cmocka_unit_test(test_nearest_name),
-                cmocka_unit_test(test_printable),
-                cmocka_unit_test(test_hex),
-                cmocka_unit_test(test_exit_codes),
-                cmocka_unit_test(test_err_set),
+                        cmocka_unit_test(test_compare),
+                        cmocka_unit_test(test_strbuf),
+                        cmocka_unit_test(test_strbuf_cap),
+                        cmocka_unit_test(test_strbuf_json),
+                        cmocka_unit_test(test_strbuf_urlencode),
+                        cmocka_unit_test(test_parse_numbers),
+                        cmocka_unit_test(test_utf8),
+                        cmocka_unit_test(test_nearest_name),
+                        cmocka_unit_test(test_printable),
+                        cmocka_unit_test(test_hex),
+                        cmocka_unit_test(test_exit_codes),
+                        cmocka_unit_test(test_err_set),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

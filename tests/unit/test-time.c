@@ -21,26 +21,45 @@ static void test_saturation(void **state) {
 }
 
 static void test_usec_parse(void **state) {
-        static const struct { const char *text; usec_t usec; } good[] = {
-                { "0s", 0 },
-                { "90s", 90 * USEC_PER_SEC },
-                { "90sec", 90 * USEC_PER_SEC },
-                { "5min", 5 * USEC_PER_MINUTE },
-                { "5 min", 5 * USEC_PER_MINUTE },
-                { "1h 30min", 90 * USEC_PER_MINUTE },
-                { "1h30min", 90 * USEC_PER_MINUTE },
-                { " 2h ", 2 * USEC_PER_HOUR },
-                { "7d", 7 * USEC_PER_DAY },
-                { "2w", 14 * USEC_PER_DAY },
-                { "250ms", 250 * USEC_PER_MSEC },
-                { "17us", 17 },
-                { "400d", 400 * USEC_PER_DAY },
-                { "18446744073709551614us", USEC_INFINITY - 1 },
+        static const struct {
+                const char *text;
+                usec_t usec;
+        } good[] = {
+                        {"0s", 0},
+                        {"90s", 90 * USEC_PER_SEC},
+                        {"90sec", 90 * USEC_PER_SEC},
+                        {"5min", 5 * USEC_PER_MINUTE},
+                        {"5 min", 5 * USEC_PER_MINUTE},
+                        {"1h 30min", 90 * USEC_PER_MINUTE},
+                        {"1h30min", 90 * USEC_PER_MINUTE},
+                        {" 2h ", 2 * USEC_PER_HOUR},
+                        {"7d", 7 * USEC_PER_DAY},
+                        {"2w", 14 * USEC_PER_DAY},
+                        {"250ms", 250 * USEC_PER_MSEC},
+                        {"17us", 17},
+                        {"400d", 400 * USEC_PER_DAY},
+                        {"18446744073709551614us", USEC_INFINITY - 1},
         };
         static const char *const bad[] = {
-                "", " ", "5", "min", "-5s", "+5s", "1.5s", "5minutes", "5M", "5S", "5s,", "5s 3", "s5", "infinity",
-                "0x5s", "18446744073709551615us", "18446744073709551616us", "99999999999999999999999d",
-                "1us 1w1w 999999999999d",
+                        "",
+                        " ",
+                        "5",
+                        "min",
+                        "-5s",
+                        "+5s",
+                        "1.5s",
+                        "5minutes",
+                        "5M",
+                        "5S",
+                        "5s,",
+                        "5s 3",
+                        "s5",
+                        "infinity",
+                        "0x5s",
+                        "18446744073709551615us",
+                        "18446744073709551616us",
+                        "99999999999999999999999d",
+                        "1us 1w1w 999999999999d",
         };
 
         (void) state;
@@ -57,17 +76,30 @@ static void test_usec_parse(void **state) {
                         fail_msg("\"%s\" was accepted", bad[i]);
                 assert_true(usec == 77);
         }
-        assert_int_equal(usec_parse(NULL, &(usec_t){ 0 }), -EINVAL);
+        assert_int_equal(usec_parse(NULL, &(usec_t){0}), -EINVAL);
 }
 
 static void test_size_parse(void **state) {
-        static const struct { const char *text; uint64_t size; } good[] = {
-                { "64MiB", UINT64_C(64) << 20 }, { "4KiB", 4096 }, { "1GiB", UINT64_C(1) << 30 },
-                { "2TiB", UINT64_C(2) << 40 }, { "512B", 512 }, { "0B", 0 }, { "64 MiB", UINT64_C(64) << 20 },
+        static const struct {
+                const char *text;
+                uint64_t size;
+        } good[] = {
+                        {"64MiB", UINT64_C(64) << 20},  {"4KiB", 4096}, {"1GiB", UINT64_C(1) << 30},
+                        {"2TiB", UINT64_C(2) << 40},    {"512B", 512},  {"0B", 0},
+                        {"64 MiB", UINT64_C(64) << 20},
         };
         static const char *const bad[] = {
-                "", "64", "64M", "64MB", "64mib", "MiB", "-1B", "1.5GiB", "1MiB 1KiB", "18446744073709551616B",
-                "16777216TiB",
+                        "",
+                        "64",
+                        "64M",
+                        "64MB",
+                        "64mib",
+                        "MiB",
+                        "-1B",
+                        "1.5GiB",
+                        "1MiB 1KiB",
+                        "18446744073709551616B",
+                        "16777216TiB",
         };
 
         (void) state;
@@ -84,21 +116,24 @@ static void test_size_parse(void **state) {
                         fail_msg("\"%s\" was accepted", bad[i]);
                 assert_true(size == 77);
         }
-        assert_int_equal(size_parse(NULL, &(uint64_t){ 0 }), -EINVAL);
+        assert_int_equal(size_parse(NULL, &(uint64_t){0}), -EINVAL);
 }
 
 static void test_usec_format(void **state) {
-        static const struct { usec_t usec; const char *text; } rows[] = {
-                { 0, "0s" },
-                { 17, "17us" },
-                { 250 * USEC_PER_MSEC, "250ms" },
-                { 1500, "1.5ms" },
-                { 2500 * USEC_PER_MSEC, "2.5s" },
-                { 59 * USEC_PER_SEC, "59s" },
-                { 90 * USEC_PER_MINUTE, "1h 30min" },
-                { 61 * USEC_PER_SEC + 5, "1min 1s" },
-                { 8 * USEC_PER_DAY, "8d" },
-                { USEC_INFINITY, "infinity" },
+        static const struct {
+                usec_t usec;
+                const char *text;
+        } rows[] = {
+                        {0, "0s"},
+                        {17, "17us"},
+                        {250 * USEC_PER_MSEC, "250ms"},
+                        {1500, "1.5ms"},
+                        {2500 * USEC_PER_MSEC, "2.5s"},
+                        {59 * USEC_PER_SEC, "59s"},
+                        {90 * USEC_PER_MINUTE, "1h 30min"},
+                        {61 * USEC_PER_SEC + 5, "1min 1s"},
+                        {8 * USEC_PER_DAY, "8d"},
+                        {USEC_INFINITY, "infinity"},
         };
         char buf[USEC_FORMAT_MAX];
 
@@ -121,11 +156,9 @@ static void test_usec_format_wall(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_saturation),
-                cmocka_unit_test(test_usec_parse),
-                cmocka_unit_test(test_size_parse),
-                cmocka_unit_test(test_usec_format),
-                cmocka_unit_test(test_usec_format_wall),
+                        cmocka_unit_test(test_saturation),       cmocka_unit_test(test_usec_parse),
+                        cmocka_unit_test(test_size_parse),       cmocka_unit_test(test_usec_format),
+                        cmocka_unit_test(test_usec_format_wall),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
