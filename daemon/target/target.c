@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <strings.h>
+
+#include "base/strings.h"
+#include "target/target.h"
+#include "target/umbrella.h"
+
+/* ---- names ---- */
+
+const char *outcome_class_to_string(OutcomeClass c) {
+        static const char *const names[_OUTCOME_CLASS_MAX] = {
+                [OUTCOME_OK] = "ok",
+                [OUTCOME_ALREADY] = "already",
+                [OUTCOME_TRANSIENT] = "transient",
+                [OUTCOME_THROTTLED] = "throttled",
+                [OUTCOME_AUTH] = "auth",
+                [OUTCOME_REJECTED] = "rejected",
+                [OUTCOME_UNCERTAIN] = "uncertain",
+        };
+
+        return (unsigned) c < _OUTCOME_CLASS_MAX ? names[c] : NULL;
+}
+
+static const struct CallRow {
+        const char *name;
+        bool write;
+} calls[_CALL_MAX] = {
+        [CALL_TOKEN] = { "token", false },
+        [CALL_ROLES] = { "roles", false },
+        [CALL_LIST] = { "list", false },
+        [CALL_GET] = { "get", false },
+        [CALL_CREATE] = { "create", true },
+        [CALL_CREATE_SHORT] = { "create-short", true },
+        [CALL_DELETE] = { "delete", true },
+};
+
+const char *call_to_string(Call c) {
+        return (unsigned) c < _CALL_MAX ? calls[c].name : NULL;
+}
+
+bool call_is_write(Call c) {
+        return (unsigned) c < _CALL_MAX && calls[c].write;
+}
+
+/* ---- roles ---- */
+
+void roles_deinit(Roles *roles) {
+        for (size_t i = 0; i < roles->n; i++) {
+                free(roles->items[i].label);
+                free(roles->items[i].id);
+        }
+        free(roles->items);
+        *roles = (Roles){ 0 };
+}
+
+const char *roles_id(const Roles *roles, const char *label) {
+        const char *near = NULL;
+
+        if (!label)
+                return NULL;
+        for (size_t i = 0; i < roles->n; i++) {
+                if (str_eq(roles->items[i].label, label))
+                        return roles->items[i].id;
+                if (!near && strcasecmp(roles->items[i].label, label) == 0)
+                        near = roles->items[i].id;
+        }
+        return near;
+}
+
+/* ---- requests ---- */
+
+void call_request_deinit(CallRequest *r) {
+        free(r->url);
+        secret_free(r->authorization);
+        secret_free(r->body);
+        for (size_t i = 0; i < ELEMENTSOF(r->values); i++)
+                free(r->values[i]);
+        *r = (CallRequest){ 0 };
+}
+
+/* ---- the APIs ---- */
+
+/* What both Umbrella families share: they differ in host, label and capabilities. */
+#define UMBRELLA_COMMON                                                 \
+        .token_limit = { USEC_PER_MINUTE, 20 },                         \
+        .has_roles_call = true,                                         \
+        .build = umbrella_build,                                        \
+        .classify = umbrella_classify,                                  \
+        .decode_token = umbrella_decode_token,                          \
+        .decode_roles = umbrella_decode_roles,                          \
+        .decode_page = umbrella_decode_page,                            \
+        .decode_account = umbrella_decode_account,                      \
+        .flow_begin = umbrella_flow_begin,                              \
+        .flow_after = umbrella_flow_after,                              \
+        .flow_seen = umbrella_flow_seen
+
+static const TargetDriver drivers[_TARGET_TYPE_MAX] = {
+        [TARGET_UMBRELLA] = {
+                .label = "Umbrella",
+                .capabilities = {
+                        .create = true,
+                        .recreate = true,
+                        .delete = true,
+                        .reset = true,
+                        .needs_names = true,
+                        .has_roles = true,
+                },
+                UMBRELLA_COMMON,
+        },
+};
+
+const TargetDriver *target_driver(TargetType type) {
+        return (unsigned) type < _TARGET_TYPE_MAX && drivers[type].label ? &drivers[type] : NULL;
+}
