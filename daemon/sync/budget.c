@@ -16,6 +16,7 @@ struct Budget {
         RateConfig rate;
         Pace *pace, *token_pace;
         usec_t parked_until;
+        unsigned aside;
 };
 
 void budget_id(const char *url, const Secret *key, char ret[static BUDGET_ID_LEN + 1]) {
@@ -125,10 +126,24 @@ int budget_lower(Budget *b, const RateConfig *rate, usec_t wall) {
         return make_pace(b, wall);
 }
 
+/* More than a window ever lets through can't be waited for: then the follow-up is as good as free a window later. */
+static unsigned fitting(const Budget *b, unsigned n) {
+        const unsigned limits[] = { b->rate.second, b->rate.minute, b->rate.half_hour };
+
+        for (size_t i = 0; i < ELEMENTSOF(limits); i++)
+                if (limits[i] > 0 && n > limits[i])
+                        n = limits[i];
+        return n;
+}
+
 usec_t budget_next(const Budget *b, bool token, unsigned n, usec_t wall) {
-        usec_t next = pace_next(token ? b->token_pace : b->pace, n, wall);
+        usec_t next = token ? pace_next(b->token_pace, n, wall) : pace_next(b->pace, fitting(b, n + b->aside), wall);
 
         return next > b->parked_until ? next : b->parked_until;
+}
+
+void budget_set_aside(Budget *b, int n) {
+        b->aside += (unsigned) n;
 }
 
 int budget_spend(Budget *b, bool token, usec_t wall) {

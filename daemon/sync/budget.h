@@ -24,8 +24,10 @@ const char *budget_get_id(const Budget *budget);
 /* Another target of the same key: where rates differ the lowest counts. */
 int budget_lower(Budget *budget, const RateConfig *rate, usec_t wall);
 
-/* The earliest wall time at which n calls may go out; <= wall: now. Counts the parking of the key. */
+/* The earliest wall time at which n calls may go out; <= wall: now. Counts the parking of the key, and what is set aside for others. */
 usec_t budget_next(const Budget *budget, bool token, unsigned n, usec_t wall);
+/* Sets n calls aside for an act that must not stop half-way, or gives them back (n negative). */
+void budget_set_aside(Budget *budget, int n);
 /* Records a call, in the store too, before it is sent. 0 or the store's error: then it must not be sent. */
 int budget_spend(Budget *budget, bool token, usec_t wall);
 /* What the answer's headers said is left. */

@@ -3,6 +3,7 @@
  * of their calls from a second task, so that nothing calls back from inside a start or a failure. */
 #include <errno.h>
 
+#include "base/failpoint.h"
 #include "base/log.h"
 #include "sync/channel-internal.h"
 
@@ -190,6 +191,7 @@ static void on_answer(HttpRequest *request _unused_, const HttpResult *result, v
         ChannelCall *call = userdata;
         Outcome outcome = { 0 };
 
+        failpoint(call_is_write(call->spec.call) ? "call-write-answered" : "call-read-answered");
         call->request = NULL;
         call->channel->n_sent--;
         channel_answered(call->channel, call->spec.call, result, &outcome);
@@ -264,6 +266,7 @@ static void call_send(ChannelCall *call, usec_t wall) {
 
         TAILQ_REMOVE(&c->channels->pending, call, link);
         r = call_record(call, &in, wall);
+        failpoint("call-recorded");
         if (r >= 0)
                 r = channel_request(c, &call->built, c->bearer, on_answer, call, &call->request);
         if (r < 0) {
@@ -272,6 +275,9 @@ static void call_send(ChannelCall *call, usec_t wall) {
         }
         call->sent = true;
         c->n_sent++;
+        budget_set_aside(c->budget, (int) call->spec.follow_up - (call->spec.has_place ? 1 : 0));
+        call->spec.follow_up = 0;
+        call->spec.has_place = false;
 }
 
 /* When this call may go out: wall (now), a later time, or USEC_INFINITY when something else must happen first. */
@@ -289,7 +295,12 @@ static usec_t call_ready(ChannelCall *call, usec_t wall) {
                 channel_token_fetch(c, wall, &next);
                 return next;
         }
-        return budget_next(c->budget, false, 1, wall);
+        if (call->spec.has_place)
+                budget_set_aside(c->budget, -1);
+        next = budget_next(c->budget, false, 1 + call->spec.follow_up, wall);
+        if (call->spec.has_place)
+                budget_set_aside(c->budget, 1);
+        return next;
 }
 
 static void on_dispatch(void *userdata) {
@@ -324,6 +335,11 @@ usec_t channel_next_free(const Channel *c) {
                 next = token > next ? token : next;
         }
         return c->park.until > next ? c->park.until : next;
+}
+
+void channel_give_back(Channel *c, unsigned n) {
+        budget_set_aside(c->budget, -(int) n);
+        loop_task_arm(c->channels->dispatch);
 }
 
 uint64_t channel_successes(const Channel *c) {

@@ -29,6 +29,8 @@ const TargetDriver *channel_driver(const Channel *channel);
 typedef struct ChannelSpec {
         Call call;
         CallPriority priority;
+        unsigned follow_up;             /* calls that must be free after this one: set aside when it is sent (channel_give_back()) */
+        bool has_place;                 /* this call is one that was set aside */
         /* Right before sending, within the transaction that records the call in the budget: fills in what the call needs (valid until
          * this call's done). Negative: it isn't sent, done gets OUTCOME_TRANSIENT. */
         int (*prepare)(CallInput *in, void *userdata);
@@ -43,6 +45,8 @@ int channel_call(Channel *channel, const ChannelSpec *spec, ChannelCall **ret);
 /* done won't come; a call that was sent is cut off (a write is then uncertain). NULL is fine; returns NULL. */
 ChannelCall *channel_call_cancel(ChannelCall *call);
 bool channel_call_is_sent(const ChannelCall *call);
+/* Gives back n calls that were set aside and not used. */
+void channel_give_back(Channel *channel, unsigned n);
 
 /* The wall time from which a call may go out: parking and budget; <= loop_wall(): now. */
 usec_t channel_next_free(const Channel *channel);
