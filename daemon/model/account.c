@@ -9,7 +9,8 @@
 #include "model/address.h"
 #include "model/strindex.h"
 
-/* `next` chains accounts of one key: position + 1, 0 ends. Allocated as soon as there is a second one; has `size` members. */
+/* `next` chains accounts of one key: position + 1, 0 ends. Allocated as soon as there is a second one;
+ * has `size` members. */
 struct AccountIndex {
         StrIndex index;
         uint32_t *next;
@@ -19,7 +20,8 @@ struct AccountIndex {
 bool account_is_active(const Account *a) {
         if (a->disabled || a->locked)
                 return false;
-        return str_empty(a->status) || strcasecmp(a->status, "active") == 0 || strcasecmp(a->status, "on") == 0;
+        return str_empty(a->status) || strcasecmp(a->status, "active") == 0 ||
+               strcasecmp(a->status, "on") == 0;
 }
 
 bool account_has_role(const Account *a, const char *role) {

@@ -9,7 +9,7 @@
 #include "base/time.h"
 
 typedef struct Account {
-        const char *remote_id;          /* the API's own id as text: a number at Umbrella, the login at Primavera */
+        const char *remote_id; /* the API's own id as text: a number at Umbrella, the login at Primavera */
         const char *address;            /* the API's spelling; NULL: none */
         const char *key;                /* its address_key(); NULL: none or not an address */
         const char *login;              /* Primavera; else NULL */
@@ -23,10 +23,11 @@ typedef struct Account {
         const char *last_login;         /* the API's text or NULL */
 } Account;
 
-/* Can somebody sign in with it? Neither disabled nor locked, and the API's word for it, where it has one, says so: "Active" or "on",
- * whatever the case ("Pending" is not yet: the person never signed in). */
+/* Can somebody sign in with it? Neither disabled nor locked, and the API's word for it, where it has one,
+ * says so: "Active" or "on", whatever the case ("Pending" is not yet: the person never signed in). */
 bool account_is_active(const Account *a);
-/* The role of that label, or among the application roles; labels are compared without case, as the APIs are asked for them. */
+/* The role of that label, or among the application roles; labels are compared without case, as the APIs
+ * are asked for them. */
 bool account_has_role(const Account *a, const char *role);
 
 /* One complete listing, or one that grows. */
@@ -40,7 +41,8 @@ typedef struct Accounts {
 Accounts *accounts_new(usec_t begun);
 Accounts *accounts_free(Accounts *accounts);
 DEFINE_CLEANUP(Accounts *, accounts_free);
-/* Copies a, computing its key. 0; ACCOUNTS_E_KNOWN: remote_id is in it already (nothing added); -ENOMEM. Hashed: O(1). */
+/* Copies a, computing its key. 0; ACCOUNTS_E_KNOWN: remote_id is in it already (nothing added); -ENOMEM.
+ * Hashed: O(1). */
 #define ACCOUNTS_E_KNOWN 1
 int accounts_add(Accounts *accounts, const Account *a);
 const Account *accounts_by_id(const Accounts *accounts, const char *remote_id);

@@ -161,7 +161,8 @@ int account_state_from_json(const char *json, size_t len, Arena *arena, AccountS
                 return -ENOMEM;
         json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
         root = json_tokener_parse_ex(tokener, json, (int) len);
-        if (json_tokener_get_error(tokener) != json_tokener_success || json_tokener_get_parse_end(tokener) != len)
+        if (json_tokener_get_error(tokener) != json_tokener_success ||
+            json_tokener_get_parse_end(tokener) != len)
                 return -EBADMSG;
         if (!json_object_is_type(root, json_type_object))
                 return -EBADMSG;

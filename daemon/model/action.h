@@ -28,11 +28,13 @@ ActionKind action_kind_from_string(const char *s);
 /* Takes access away: delete, disable, recreate. */
 bool action_kind_is_destructive(ActionKind k);
 
-/* How an account is, or shall be. NULL members are not stated; roles stated and none: not NULL, n_roles 0. roles are sorted (strcmp), each once.
+/* How an account is, or shall be. NULL members are not stated; roles stated and none: not NULL, n_roles 0.
+ * roles are sorted (strcmp), each once.
  *
- * What the diff states: before: all that the listing shows (status only where the act changes it). after: of a create all that the API
- * takes, with the directory's own spelling, trimmed; of a recreate and an update likewise; of an enable and a disable status "enabled", "disabled"; of
- * an adoption only what would have to change next; of a delete and a relink nothing. */
+ * What the diff states: before: all that the listing shows (status only where the act changes it). after:
+ * of a create all that the API takes, with the directory's own spelling, trimmed; of a recreate and an
+ * update likewise; of an enable and a disable status "enabled", "disabled"; of an adoption likewise,
+ * but only if something would have to change next; of a delete and a relink nothing. */
 typedef struct AccountState {
         const char *address, *login, *first_name, *last_name, *timezone, *role, *status;
         const char *const *roles;
@@ -42,17 +44,17 @@ typedef struct AccountState {
 typedef struct Action {
         ActionKind kind;
         const char *person;             /* directory id */
-        const char *address;            /* the directory's spelling; the account's where the person is gone */
+        const char *address; /* the directory's spelling; the account's where the person is gone */
         const char *remote_id;          /* NULL: no account yet */
         bool has_before, has_after;
         AccountState before, after;
 } Action;
 
-/* Canonical JSON of a state (RFC 8259, no white space): keys in the order of their bytes, stated members alone, e.g.
- * {"address":"a@example.com","first_name":"A","last_name":"B","role":"Read Only","timezone":"UTC"}. No secret is in it. */
+/* Canonical JSON of a state (RFC 8259, no white space): keys in the order of their bytes, stated members
+ * alone: {"address":"a@example.com","role":"Read Only"}. No secret is in it. */
 void account_state_to_json(const AccountState *s, StrBuf *out);
-/* Reads it back into the arena; any order of keys, roles are sorted. 0; -EBADMSG: not JSON, another type, an unknown member, a NUL in a text;
- * -ENOMEM. */
+/* Reads it back into the arena; any order of keys, roles are sorted. 0; -EBADMSG: not JSON, another type,
+ * an unknown member, a NUL in a text; -ENOMEM. */
 int account_state_from_json(const char *json, size_t len, Arena *arena, AccountState *ret);
 bool account_state_equal(const AccountState *a, const AccountState *b);
 /* Deep copy into the arena. 0, -ENOMEM. */
@@ -70,9 +72,10 @@ typedef struct Link {
         LinkOrigin origin;
         usec_t since;
         bool gone;                      /* a complete listing no longer had the account */
-        /* How long the person hasn't been wanted at this target: absent from the directory, disabled, or without a group or role that
-         * leads here. Sync grows it over complete reads by the rule of Person.absent_for, and sets it to 0 as soon as
-         * the person is wanted again (a blocked person's stays as it is). It outlives the person's row. */
+        /* How long the person hasn't been wanted at this target: absent from the directory, disabled, or
+         * without a group or role that leads here. Sync grows it over complete reads by the rule of
+         * Person.absent_for, and sets it to 0 as soon as the person is wanted again (a blocked person's
+         * stays as it is). It outlives the person's row. */
         usec_t out_for;
 } Link;
 

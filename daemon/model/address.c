@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Nearly all addresses are plain ASCII, and a cycle makes a key of every one: those take a path of their own, without libraries. */
+/* Nearly all addresses are plain ASCII, and a cycle makes a key of every one: those take a path of their
+ * own, without libraries. */
 #include <errno.h>
 #include <idn2.h>
 #include <stdint.h>
@@ -75,7 +76,8 @@ static int key_ascii(const char *address, size_t len, char ret[static ADDRESS_MA
 
         for (size_t i = 0; i < len; i++) {
                 if (address[i] <= ' ' || address[i] == 0x7f)
-                        return err_set(err, ADDRESS_E_INVALID, 0, "it holds white space or a control character");
+                        return err_set(err, ADDRESS_E_INVALID, 0,
+                                       "it holds white space or a control character");
                 ret[i] = lower(address[i]);
         }
         ret[len] = 0;
@@ -87,7 +89,8 @@ static int key_ascii(const char *address, size_t len, char ret[static ADDRESS_MA
 
 /* White space, control, format (invisible) and separator characters. */
 static bool is_unwanted(ucs4_t c) {
-        return uc_is_general_category_withtable(c, UC_CATEGORY_MASK_Cc | UC_CATEGORY_MASK_Cf | UC_CATEGORY_MASK_Z) ||
+        return uc_is_general_category_withtable(c, UC_CATEGORY_MASK_Cc | UC_CATEGORY_MASK_Cf |
+                                                           UC_CATEGORY_MASK_Z) ||
                uc_is_property_white_space(c);
 }
 
@@ -103,7 +106,8 @@ static int trim_unicode(const char **address, size_t *len, ErrCtx *err) {
         for (p = start; p < end;) {
                 p = u8_next(&c, p);
                 if (is_unwanted(c))
-                        return err_set(err, ADDRESS_E_INVALID, 0, "it holds white space, a control or an invisible character (U+%04X)",
+                        return err_set(err, ADDRESS_E_INVALID, 0,
+                                       "it holds white space, a control or an invisible character (U+%04X)",
                                        (unsigned) c);
         }
         *address = (const char *) start;
@@ -130,7 +134,9 @@ static int key_domain(const char *domain, size_t len, char *ret, size_t size, Er
 
         if (!copy)
                 return -ENOMEM;
-        r = idn2_lookup_u8((const uint8_t *) copy, &ascii, IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL | IDN2_USE_STD3_ASCII_RULES);
+        /* Without IDN2_USE_STD3_ASCII_RULES: libidn2 2.3 then drops what the rules forbid ("b_c" becomes
+         * "bc") instead of refusing it. */
+        r = idn2_lookup_u8((const uint8_t *) copy, &ascii, IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL);
         if (r == IDN2_MALLOC)
                 return -ENOMEM;
         if (r != IDN2_OK)
@@ -165,7 +171,8 @@ static int key_unicode(const char *address, size_t len, char ret[static ADDRESS_
                 return err_set(err, ADDRESS_E_INVALID, 0, "it is longer than %d bytes", ADDRESS_MAX);
         memcpy(ret, local, local_len);
         ret[local_len] = '@';
-        return key_domain(at + 1, len - (size_t) (at + 1 - address), ret + local_len + 1, ADDRESS_MAX - local_len, err);
+        return key_domain(at + 1, len - (size_t) (at + 1 - address), ret + local_len + 1,
+                          ADDRESS_MAX - local_len, err);
 }
 
 int address_key_buf(const char *address, char ret[static ADDRESS_MAX + 1], ErrCtx *err) {
@@ -175,7 +182,8 @@ int address_key_buf(const char *address, char ret[static ADDRESS_MAX + 1], ErrCt
         while (is_space(*address))
                 address++;
         len = strnlen(address, ADDRESS_MAX + 1);
-        if (len > ADDRESS_MAX && strspn(address + ADDRESS_MAX, " \t\r\n\v\f") < strlen(address + ADDRESS_MAX))
+        if (len > ADDRESS_MAX &&
+            strspn(address + ADDRESS_MAX, " \t\r\n\v\f") < strlen(address + ADDRESS_MAX))
                 return err_set(err, ADDRESS_E_INVALID, 0, "it is longer than %d bytes", ADDRESS_MAX);
         while (len > 0 && is_space(address[len - 1]))
                 len--;
@@ -218,7 +226,8 @@ static bool glob(const char *pattern, const char *text) {
         return *pattern == 0;
 }
 
-/* The key with its domain in letters, folded like the pattern that it is held against. NULL: out of memory, or no such form. */
+/* The key with its domain in letters, folded like the pattern that it is held against. NULL: out of
+ * memory, or no such form. */
 static char *key_in_letters(const char *key) {
         _cleanup_(freep) char *letters = NULL;
         const char *at = strrchr(key, '@');

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the parts of the diff share. A run goes: scope (who belongs here, who is blocked), relinks, people (what each needs), leavers (whom links
- * name that nobody needs any more), and last the invariants over all that was asked for. */
+/* What the parts of the diff share. A run goes: scope (who belongs here, who is blocked), relinks, people
+ * (what each needs), leavers (whom links name that nobody needs any more), and last the invariants over
+ * all that was asked for. */
 #pragma once
 
 #include "model/plan.h"
@@ -24,7 +25,8 @@ typedef struct Row {
         unsigned flags;
 } Row;
 
-/* Per link. The members for relinks hold for links of gone people alone; n_… and all_… stand in the first link of those that share something. */
+/* Per link. The members for relinks hold for links of gone people alone; n_… and all_… stand in the first
+ * link of those that share something. */
 typedef struct LinkRow {
         uint32_t person;                /* position in People; NONE: the row is forgotten */
         uint32_t account;               /* position in Accounts; NONE: not in the listing */
@@ -59,7 +61,8 @@ int diff_scope(Diff *d);
 
 /* ---- diff-state.c ---- */
 void diff_state_of_account(const Account *a, AccountState *ret);
-/* How the person's account shall be. account: the one that there is, for roles that no row names; may be NULL. */
+/* How the person's account shall be. account: the one that there is, for roles that no row names; may be
+ * NULL. */
 int diff_state_wanted(Diff *d, uint32_t person, const Account *account, AccountState *ret);
 /* What of an account isn't as it shall be. */
 typedef enum DiffChange {
@@ -102,4 +105,5 @@ const char *diff_name_of_link(const Diff *d, uint32_t link);
 /* Blocks a person, once. */
 int diff_block(Diff *d, uint32_t person, const char *format, ...) _printf_(3, 4);
 /* person: NONE for a link whose row is forgotten; account and link may be NULL and NONE. */
-int diff_note(Diff *d, PlanNoteKind kind, uint32_t person, uint32_t link, const Account *account, const char *format, ...) _printf_(6, 7);
+int diff_note(Diff *d, PlanNoteKind kind, uint32_t person, uint32_t link, const Account *account,
+              const char *format, ...) _printf_(6, 7);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Links whose person isn't wanted here any more. Everything that takes an account away starts in this file. */
+/* Links whose person isn't wanted here any more. Everything that takes an account away starts in this
+ * file. */
 #include <string.h>
 
 #include "model/diff-internal.h"
@@ -7,7 +8,8 @@
 /* How long the person has been out: the store's row knows of absence alone, the link of all reasons. */
 static usec_t out_for(const Diff *d, uint32_t link) {
         uint32_t person = d->links[link].person;
-        usec_t absent = person == NONE || diff_person(d, person)->present ? 0 : diff_person(d, person)->absent_for;
+        usec_t absent =
+                person == NONE || diff_person(d, person)->present ? 0 : diff_person(d, person)->absent_for;
         usec_t out = diff_link(d, link)->out_for;
 
         return absent > out ? absent : out;
@@ -18,7 +20,8 @@ static const char *reason_of(const Diff *d, uint32_t link) {
 
         if (diff_is_gone(d, link))
                 return "is no longer in the directory";
-        return diff_person(d, person)->disabled ? "is disabled in the directory" : "has no group or role here any more";
+        return diff_person(d, person)->disabled ? "is disabled in the directory"
+                                                : "has no group or role here any more";
 }
 
 /* The entry itself is the proof; anything else needs a complete read. */
@@ -54,9 +57,11 @@ static int leave_delete(Diff *d, uint32_t link, const Account *a) {
         char left[USEC_FORMAT_MAX];
 
         if (!d->can->delete)
-                return diff_note(d, NOTE_UNABLE, d->links[link].person, link, a, "%s; the API can't delete", reason_of(d, link));
+                return diff_note(d, NOTE_UNABLE, d->links[link].person, link, a, "%s; the API can't delete",
+                                 reason_of(d, link));
         if (out < grace)
-                return diff_note(d, NOTE_GRACE, d->links[link].person, link, a, "%s; its account is deleted in %s", reason_of(d, link),
+                return diff_note(d, NOTE_GRACE, d->links[link].person, link, a,
+                                 "%s; its account is deleted in %s", reason_of(d, link),
                                  usec_format(grace - out, left));
         return take_away(d, link, a, ACTION_DELETE);
 }
@@ -65,7 +70,8 @@ static int leave_disable(Diff *d, uint32_t link, const Account *a) {
         if (a->disabled)
                 return 0;
         if (!d->can->disable)
-                return diff_note(d, NOTE_UNABLE, d->links[link].person, link, a, "%s; the API can't disable", reason_of(d, link));
+                return diff_note(d, NOTE_UNABLE, d->links[link].person, link, a, "%s; the API can't disable",
+                                 reason_of(d, link));
         return take_away(d, link, a, ACTION_DISABLE);
 }
 
@@ -73,9 +79,11 @@ static int leave(Diff *d, uint32_t link, const Account *a) {
         uint32_t person = d->links[link].person;
 
         if (d->target->leave == LEAVE_KEEP)
-                return diff_note(d, NOTE_KEPT, person, link, a, "%s; its account is kept (leave = \"keep\")", reason_of(d, link));
+                return diff_note(d, NOTE_KEPT, person, link, a, "%s; its account is kept (leave = \"keep\")",
+                                 reason_of(d, link));
         if (!is_proven(d, link))
-                return diff_note(d, NOTE_UNPROVEN, person, link, a, "%s, but the last read was incomplete: waits for a complete one",
+                return diff_note(d, NOTE_UNPROVEN, person, link, a,
+                                 "%s, but the last read was incomplete: waits for a complete one",
                                  reason_of(d, link));
         return d->target->leave == LEAVE_DELETE ? leave_delete(d, link, a) : leave_disable(d, link, a);
 }
@@ -92,10 +100,11 @@ int diff_leavers(Diff *d) {
                 if (!a || flags & (ROW_BELONGS | ROW_BLOCKED))
                         continue;
                 if (row->ambiguous)
-                        r = diff_note(d, NOTE_UNABLE, row->person, l, a, "%s; several links name this person, or the account",
-                                      reason_of(d, l));
+                        r = diff_note(d, NOTE_UNABLE, row->person, l, a,
+                                      "%s; several links name this person, or the account", reason_of(d, l));
                 else if (diff_is_gone(d, l) && diff_is_claimed(d, l))
-                        r = diff_note(d, NOTE_RELINK, row->person, l, a, "may be in the directory under a new id: its account is left alone");
+                        r = diff_note(d, NOTE_RELINK, row->person, l, a,
+                                      "may be in the directory under a new id: its account is left alone");
                 else
                         r = leave(d, l, a);
         }

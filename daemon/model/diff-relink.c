@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* People whose id is new, but who may be somebody whose id is gone: directories that were restored or moved give out new ids. */
+/* People whose id is new, but who may be somebody whose id is gone: directories that were restored or
+ * moved give out new ids. */
 #include <errno.h>
 #include <string.h>
 
@@ -36,7 +37,8 @@ static int enter(Diff *d, StrIndex *index, uint32_t link, uint32_t *ret_first) {
         return 0;
 }
 
-/* Links of gone people whose account is still there; one whose account is gone too has nothing to pass on. */
+/* Links of gone people whose account is still there; one whose account is gone too has nothing to pass
+ * on. */
 static int index_gone(Diff *d, Claims *c) {
         int r = 0;
 
@@ -56,7 +58,8 @@ static int index_gone(Diff *d, Claims *c) {
         return r;
 }
 
-/* The links that one person may claim: n different ones, the first two of them kept; or what many links have in common. */
+/* The links that one person may claim: n different ones, the first two of them kept; or what many links
+ * have in common. */
 typedef struct Found {
         uint32_t link[2];
         size_t n;
@@ -77,11 +80,13 @@ static void found_add(Found *f, uint32_t link) {
 static void find_claims(const Diff *d, const Claims *c, uint32_t person, Found *ret) {
         const Person *p = diff_person(d, person);
         const Link *links = d->in->links->items;
-        const char *number = p->unreadable >> PERSON_EMPLOYEE_NUMBER & 1 ? NULL : p->field[PERSON_EMPLOYEE_NUMBER];
+        const char *number =
+                p->unreadable >> PERSON_EMPLOYEE_NUMBER & 1 ? NULL : p->field[PERSON_EMPLOYEE_NUMBER];
         uint32_t l;
 
         *ret = (Found){ .shared = NONE };
-        for (const Account *a = accounts_by_key(d->in->accounts, d->rows[person].key); a; a = accounts_next_by_key(d->in->accounts, a)) {
+        for (const Account *a = accounts_by_key(d->in->accounts, d->rows[person].key); a;
+             a = accounts_next_by_key(d->in->accounts, a)) {
                 l = diff_link_of(d, a);
                 if (l != NONE && !d->links[l].ambiguous && diff_is_gone(d, l))
                         found_add(ret, l);
@@ -140,16 +145,20 @@ static int settle(Diff *d, uint32_t person, const Found *f) {
         if (d->rows[person].flags & ROW_BLOCKED)
                 return 0;
         if (f->shared != NONE)
-                return diff_block(d, person, "may be one of several people whose entries are gone and who had its %s",
+                return diff_block(d, person,
+                                  "may be one of several people whose entries are gone and who had its %s",
                                   f->shared_number ? "employee number" : "address");
         if (f->n > 1)
-                return diff_block(d, person, "may be one of several people whose entries are gone: %s and %s", diff_name_of_link(d, link),
-                                  diff_name_of_link(d, f->link[1]));
+                return diff_block(d, person,
+                                  "may be one of several people whose entries are gone: %s and %s",
+                                  diff_name_of_link(d, link), diff_name_of_link(d, f->link[1]));
         if (d->links[link].claims > 1)
-                return diff_block(d, person, "several entries may be %s under a new id", diff_name_of_link(d, link));
+                return diff_block(d, person, "several entries may be %s under a new id",
+                                  diff_name_of_link(d, link));
         if (!d->in->absence_proven)
                 return diff_note(d, NOTE_UNPROVEN, person, link, diff_account_of(d, link),
-                                 "may be %s under a new id; waits for a complete read", diff_name_of_link(d, link));
+                                 "may be %s under a new id; waits for a complete read",
+                                 diff_name_of_link(d, link));
         return relink(d, person, link);
 }
 

@@ -28,8 +28,9 @@ static int unknown_role(const DiffInput *in, const char *key, const char *label,
 
         for (size_t i = 0; i < in->n_known_roles && known.error == 0; i++)
                 strbuf_printf(&known, "%s\"%s\"", i > 0 ? ", " : "", in->known_roles[i]);
-        return err_set(err, PLAN_E_ROLE, 0, "targets[%s].%s: there is no role \"%s\" at the API; it has %s%s", in->target->name, key, label,
-                       known.data ?: "none", known.error < 0 ? ", …" : "");
+        return err_set(err, PLAN_E_ROLE, 0,
+                       "targets[%s].%s: there is no role \"%s\" at the API; it has %s%s", in->target->name,
+                       key, label, known.data ?: "none", known.error < 0 ? ", …" : "");
 }
 
 static int compare_strings(const void *a, const void *b) {
@@ -71,7 +72,8 @@ int diff_check_roles(Diff *d, ErrCtx *err) {
         if (!d->role_labels)
                 return -ENOMEM;
         for (size_t i = 0; i < t->n_roles; i++) {
-                d->role_labels[i] = d->in->known_roles ? known_label(d->in, t->roles[i].role) : t->roles[i].role;
+                d->role_labels[i] =
+                        d->in->known_roles ? known_label(d->in, t->roles[i].role) : t->roles[i].role;
                 if (!d->role_labels[i])
                         return unknown_role(d->in, "roles", t->roles[i].role, err);
         }
@@ -108,7 +110,8 @@ static bool belongs(const TargetConfig *target, size_t n_groups, const Person *p
         return target->n_roles == 0 || *ret_row < target->n_roles;
 }
 
-bool diff_person_belongs(const TargetConfig *target, size_t n_groups, const Person *p, const char **ret_role) {
+bool diff_person_belongs(const TargetConfig *target, size_t n_groups, const Person *p,
+                         const char **ret_role) {
         size_t row;
 
         if (!belongs(target, n_groups, p, &row))
@@ -199,18 +202,21 @@ static int compare_same(const void *va, const void *vb, void *diff) {
 }
 
 /* The text that names the others of group[0..n). */
-static int block_one(Diff *d, const char *what, const char *value, const Same *group, size_t n, size_t self) {
+static int block_one(Diff *d, const char *what, const char *value, const Same *group, size_t n,
+                     size_t self) {
         _cleanup_(strbuf_deinit) StrBuf text = STRBUF_INIT((size_t) 16 * 1024);
         size_t named = 0;
 
         for (size_t i = 0; i < n && named < NAMED_MAX; i++)
                 if (i != self)
-                        strbuf_printf(&text, "%s%s", named++ > 0 ? " and " : "", diff_person(d, group[i].row)->dn);
+                        strbuf_printf(&text, "%s%s", named++ > 0 ? " and " : "",
+                                      diff_person(d, group[i].row)->dn);
         if (n - 1 > named)
                 strbuf_printf(&text, " and %zu more", n - 1 - named);
         if (text.error == -ENOMEM)
                 return -ENOMEM;
-        return diff_block(d, group[self].row, "the %s %s is also that of %s", what, value, text.data ?: "another entry");
+        return diff_block(d, group[self].row, "the %s %s is also that of %s", what, value,
+                          text.data ?: "another entry");
 }
 
 static int block_group(Diff *d, const char *what, strindex_key_fn value, const Same *group, size_t n) {
@@ -296,9 +302,12 @@ static int require(Diff *d, uint32_t i, PersonField f) {
         int r;
 
         if (p->unreadable >> f & 1)
-                r = diff_block(d, i, "directory.attributes.%s can't be read (not UTF-8, a NUL in it, or too long)", person_field_to_string(f));
+                r = diff_block(d, i,
+                               "directory.attributes.%s can't be read (not UTF-8, a NUL in it, or too long)",
+                               person_field_to_string(f));
         else if (is_blank(p->field[f]))
-                r = diff_block(d, i, "directory.attributes.%s is missing or empty, and %s needs it", person_field_to_string(f), d->target->name);
+                r = diff_block(d, i, "directory.attributes.%s is missing or empty, and %s needs it",
+                               person_field_to_string(f), d->target->name);
         else
                 return 0;
         return r < 0 ? r : 1;
@@ -337,7 +346,8 @@ static int require_one_link(Diff *d, uint32_t i) {
 
         if (link == NONE || !d->links[link].ambiguous)
                 return 0;
-        return diff_block(d, i, "several links name this person, or the account %s", diff_link(d, link)->remote_id);
+        return diff_block(d, i, "several links name this person, or the account %s",
+                          diff_link(d, link)->remote_id);
 }
 
 int diff_scope(Diff *d) {

@@ -43,7 +43,8 @@ static uint32_t find_managed(const Diff *d, const char *name) {
 }
 
 static bool has_group(const Diff *d, const Person *p, int group) {
-        return group < 0 || (p->marks && (size_t) group < d->in->n_groups && marks_test(p->marks, (size_t) group));
+        return group < 0 ||
+               (p->marks && (size_t) group < d->in->n_groups && marks_test(p->marks, (size_t) group));
 }
 
 /* All rows that match, into d->wanted. */
@@ -181,8 +182,10 @@ static int texts_differ(Diff *d, const char *a, const char *b) {
         return la != lb || memcmp(na, nb, la) != 0;
 }
 
-/* One text of the account that isn't the directory's. What either side doesn't state is no difference: APIs answer empty names. */
-static int compare_text(Diff *d, uint32_t person, const char *name, const char *ours, const char *theirs, bool can_update, unsigned *changes) {
+/* One text of the account that isn't the directory's. What either side doesn't state is no difference:
+ * APIs answer empty names. */
+static int compare_text(Diff *d, uint32_t person, const char *name, const char *ours, const char *theirs,
+                        bool can_update, unsigned *changes) {
         int r;
 
         if (str_empty(ours) || str_empty(theirs))
@@ -197,7 +200,8 @@ static int compare_text(Diff *d, uint32_t person, const char *name, const char *
         return plan_add_drift(d->plan, &(PlanDrift){ diff_person(d, person)->id, name, ours, theirs });
 }
 
-static int compare_field(Diff *d, uint32_t person, PersonField f, const char *theirs, bool can_update, unsigned *changes) {
+static int compare_field(Diff *d, uint32_t person, PersonField f, const char *theirs, bool can_update,
+                         unsigned *changes) {
         const Person *p = diff_person(d, person);
 
         if (p->unreadable >> f & 1)
@@ -211,7 +215,8 @@ static int compare_texts(Diff *d, uint32_t person, const Account *a, unsigned *c
         int r = 0;
 
         if (!str_eq(row->key, a->key))
-                r = compare_text(d, person, "email", diff_person(d, person)->field[PERSON_EMAIL], a->address, update, changes);
+                r = compare_text(d, person, "email", diff_person(d, person)->field[PERSON_EMAIL], a->address,
+                                 update, changes);
         if (r >= 0)
                 r = compare_field(d, person, PERSON_FIRST_NAME, a->first_name, update, changes);
         if (r >= 0)
@@ -245,7 +250,8 @@ int diff_changes(Diff *d, uint32_t person, const Account *a, unsigned *ret) {
         if (a->disabled && d->can->disable && d->target->leave == LEAVE_DISABLE)
                 changes |= CHANGE_DISABLED;
         else if (a->disabled) {
-                r = plan_add_drift(d->plan, &(PlanDrift){ p->id, "status", "enabled", str_empty(a->status) ? "disabled" : a->status });
+                r = plan_add_drift(d->plan, &(PlanDrift){ p->id, "status", "enabled",
+                                                          str_empty(a->status) ? "disabled" : a->status });
                 if (r < 0)
                         return r;
         }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What each person who belongs at the target needs, and the run as a whole. diff-internal.h says what stands where. */
+/* What each person who belongs at the target needs, and the run as a whole. diff-internal.h says what
+ * stands where. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,7 +24,7 @@ const char *diff_name_of_link(const Diff *d, uint32_t link) {
 }
 
 /* The text, in the run's memory; NULL: out of memory. */
-static const char *format_reason(Diff *d, const char *format, va_list ap) {
+_printf_(2, 0) static const char *format_reason(Diff *d, const char *format, va_list ap) {
         char *text, *copy;
 
         if (vasprintf(&text, format, ap) < 0)
@@ -45,10 +46,12 @@ int diff_block(Diff *d, uint32_t person, const char *format, ...) {
         if (!reason)
                 return -ENOMEM;
         d->rows[person].flags |= ROW_BLOCKED;
-        return plan_add_blocked(d->plan, &(PlanBlocked){ diff_person(d, person)->id, diff_address(d, person), reason });
+        return plan_add_blocked(
+                d->plan, &(PlanBlocked){ diff_person(d, person)->id, diff_address(d, person), reason });
 }
 
-int diff_note(Diff *d, PlanNoteKind kind, uint32_t person, uint32_t link, const Account *account, const char *format, ...) {
+int diff_note(Diff *d, PlanNoteKind kind, uint32_t person, uint32_t link, const Account *account,
+              const char *format, ...) {
         PlanNote note = { .kind = kind };
         va_list ap;
 
@@ -60,15 +63,17 @@ int diff_note(Diff *d, PlanNoteKind kind, uint32_t person, uint32_t link, const 
         note.person = person != NONE ? diff_person(d, person)->id : diff_link(d, link)->person;
         note.address = person != NONE ? diff_address(d, person) : NULL;
         if (!note.address)
-                note.address = account ? account->address : link != NONE ? diff_link(d, link)->address : NULL;
+                note.address = account        ? account->address
+                               : link != NONE ? diff_link(d, link)->address
+                                              : NULL;
         note.remote_id = account ? account->remote_id : link != NONE ? diff_link(d, link)->remote_id : NULL;
         return plan_add_note(d->plan, &note);
 }
 
 /* ---- what a person needs ---- */
 
-/* An action that takes the person's account from how it is to how it shall be. Enabling is a step of its own: what else has to change
- * follows in the next cycle. */
+/* An action that takes the person's account from how it is to how it shall be. Enabling is a step of its
+ * own: what else has to change follows in the next cycle. */
 static int ask(Diff *d, ActionKind kind, uint32_t person, const Account *a, unsigned changes) {
         Action action = {
                 .kind = kind,
@@ -98,13 +103,17 @@ static int ask(Diff *d, ActionKind kind, uint32_t person, const Account *a, unsi
 
 static int create(Diff *d, uint32_t person, uint32_t gone) {
         if (gone != NONE && d->target->gone == GONE_REPORT)
-                return diff_note(d, NOTE_GONE, person, gone, NULL, "somebody removed its account at the API (gone = \"report\")");
+                return diff_note(d, NOTE_GONE, person, gone, NULL,
+                                 "somebody removed its account at the API (gone = \"report\")");
         if (!d->can->create)
-                return diff_note(d, NOTE_UNABLE, person, gone, NULL, "has no account, and the API can't create one");
+                return diff_note(d, NOTE_UNABLE, person, gone, NULL,
+                                 "has no account, and the API can't create one");
         if (!d->target->create)
-                return diff_note(d, NOTE_UNABLE, person, gone, NULL, "has no account, and none is created (create = false)");
+                return diff_note(d, NOTE_UNABLE, person, gone, NULL,
+                                 "has no account, and none is created (create = false)");
         if (gone != NONE) {
-                int r = diff_note(d, NOTE_GONE, person, gone, NULL, "somebody removed its account at the API: it is created again");
+                int r = diff_note(d, NOTE_GONE, person, gone, NULL,
+                                  "somebody removed its account at the API: it is created again");
 
                 if (r < 0)
                         return r;
@@ -117,7 +126,8 @@ static int adopt(Diff *d, uint32_t person, const Account *a) {
         int r;
 
         if (d->target->adopt == ADOPT_NEVER)
-                return diff_note(d, NOTE_FOREIGN, person, NONE, a, "an account that isn't ours has its address (adopt = \"never\")");
+                return diff_note(d, NOTE_FOREIGN, person, NONE, a,
+                                 "an account that isn't ours has its address (adopt = \"never\")");
         r = diff_changes(d, person, a, &changes);
         if (r < 0)
                 return r;
@@ -138,20 +148,24 @@ static int unlinked(Diff *d, uint32_t person, uint32_t gone) {
                 first = strcmp(a->remote_id, other->remote_id) < 0 ? a->remote_id : other->remote_id;
                 second = first == a->remote_id ? other->remote_id : a->remote_id;
                 if (accounts_next_by_key(d->in->accounts, other))
-                        return diff_block(d, person, "more than two accounts have the address %s", d->rows[person].key);
-                return diff_block(d, person, "two accounts have the address %s: %s and %s", d->rows[person].key, first, second);
+                        return diff_block(d, person, "more than two accounts have the address %s",
+                                          d->rows[person].key);
+                return diff_block(d, person, "two accounts have the address %s: %s and %s",
+                                  d->rows[person].key, first, second);
         }
         link = diff_link_of(d, a);
         if (link != NONE)
-                return diff_block(d, person, "the account %s with its address belongs to %s", a->remote_id, diff_name_of_link(d, link));
+                return diff_block(d, person, "the account %s with its address belongs to %s", a->remote_id,
+                                  diff_name_of_link(d, link));
         return adopt(d, person, a);
 }
 
 static int change_role(Diff *d, uint32_t person, const Account *a) {
         /* The group that gave the role may only be missing in the read. */
         if (!d->in->absence_proven)
-                return diff_note(d, NOTE_UNPROVEN, person, d->rows[person].link, a,
-                                 "has another role, but the last read was incomplete: waits for a complete one");
+                return diff_note(
+                        d, NOTE_UNPROVEN, person, d->rows[person].link, a,
+                        "has another role, but the last read was incomplete: waits for a complete one");
         return ask(d, d->can->role_update ? ACTION_UPDATE : ACTION_RECREATE, person, a, 0);
 }
 
@@ -207,7 +221,8 @@ static int note_breach(Diff *d, const Action *a, PlanNoteKind kind, const char *
 
 /* Drops, in canonical order, what mustn't be; what stays counts for what comes after it. */
 static int guard(Diff *d) {
-        _cleanup_(last_of_freep) LastOf *last_of = last_of_new(d->target, d->in->accounts, d->in->queued, d->in->n_queued);
+        _cleanup_(last_of_freep) LastOf *last_of =
+                last_of_new(d->target, d->in->accounts, d->in->queued, d->in->n_queued);
         Plan *plan = d->plan;
         size_t kept = 0;
 
@@ -238,7 +253,8 @@ static int guard(Diff *d) {
                 }
                 last_of_take(last_of, a);
                 if (a->kind == ACTION_CREATE && d->target->gone == GONE_HOLD)
-                        plan->has_gone_create |= strindex_find(&d->by_person, d->in->links->items, a->person) != NONE;
+                        plan->has_gone_create |=
+                                strindex_find(&d->by_person, d->in->links->items, a->person) != NONE;
                 plan->actions[kept++] = *a;
         }
         plan->n_actions = kept;
@@ -267,7 +283,12 @@ static int index_links(Diff *d) {
                 LinkRow *row = &d->links[l];
                 uint32_t known;
 
-                *row = (LinkRow){ .person = NONE, .account = NONE, .same_address = NONE, .same_number = NONE };
+                *row = (LinkRow){
+                        .person = NONE,
+                        .account = NONE,
+                        .same_address = NONE,
+                        .same_number = NONE,
+                };
                 r = strindex_add(&d->by_person, links->items, l, &known);
                 if (r < 0)
                         return r;

@@ -21,7 +21,8 @@ LastOf *last_of_free(LastOf *l) {
         return NULL;
 }
 
-LastOf *last_of_new(const TargetConfig *target, const Accounts *accounts, const Action *queued, size_t n_queued) {
+LastOf *last_of_new(const TargetConfig *target, const Accounts *accounts, const Action *queued,
+                    size_t n_queued) {
         _cleanup_(last_of_freep) LastOf *l = calloc(1, sizeof(*l));
 
         if (!l)
@@ -36,7 +37,8 @@ LastOf *last_of_new(const TargetConfig *target, const Accounts *accounts, const 
                 return NULL;
         for (size_t i = 0; i < accounts->n; i++)
                 for (size_t k = 0; k < target->n_last_of; k++)
-                        if (account_has_role(&accounts->items[i], target->last_of[k]) && account_is_active(&accounts->items[i]))
+                        if (account_has_role(&accounts->items[i], target->last_of[k]) &&
+                            account_is_active(&accounts->items[i]))
                                 l->active[k]++;
         for (size_t i = 0; i < n_queued; i++)
                 last_of_take(l, &queued[i]);
@@ -56,7 +58,8 @@ static bool state_has_role(const AccountState *s, const char *role) {
 static bool takes_role(const Action *a, const char *role) {
         if (action_kind_is_destructive(a->kind))
                 return true;
-        return a->kind == ACTION_UPDATE && a->has_after && (a->after.role || a->after.roles) && !state_has_role(&a->after, role);
+        return a->kind == ACTION_UPDATE && a->has_after && (a->after.role || a->after.roles) &&
+               !state_has_role(&a->after, role);
 }
 
 void last_of_take(LastOf *l, const Action *a) {
@@ -66,7 +69,8 @@ void last_of_take(LastOf *l, const Action *a) {
         if (!account || l->going[account - l->accounts->items] || !account_is_active(account))
                 return;
         for (size_t k = 0; k < l->target->n_last_of && !taken; k++)
-                taken = account_has_role(account, l->target->last_of[k]) && takes_role(a, l->target->last_of[k]);
+                taken = account_has_role(account, l->target->last_of[k]) &&
+                        takes_role(a, l->target->last_of[k]);
         if (!taken)
                 return;
         /* One that loses a role of several counts for none any more: this errs on the safe side. */
@@ -91,7 +95,8 @@ static bool is_last(const InvariantInput *in) {
                 bool has = in->account ? account_has_role(in->account, role) :
                                          in->link && in->link->role && strcasecmp(in->link->role, role) == 0;
 
-                if (has && takes_role(in->action, role) && others(in->last_of, k, in->action->remote_id) == 0)
+                if (has && takes_role(in->action, role) &&
+                    others(in->last_of, k, in->action->remote_id) == 0)
                         return true;
         }
         return false;
@@ -135,7 +140,8 @@ static bool is_own_user(const InvariantInput *in) {
                 return true;
         if (in->action->remote_id && strcasecmp(in->action->remote_id, own) == 0)
                 return true;
-        return in->action->has_after && in->action->after.login && strcasecmp(in->action->after.login, own) == 0;
+        return in->action->has_after && in->action->after.login &&
+               strcasecmp(in->action->after.login, own) == 0;
 }
 
 static bool link_allows(const InvariantInput *in) {
@@ -147,7 +153,8 @@ static bool link_allows(const InvariantInput *in) {
         case ACTION_ADOPT:
                 return a->remote_id && !in->link;
         case ACTION_RELINK:
-                return in->link && str_eq(in->link->remote_id, a->remote_id) && !str_eq(in->link->person, a->person);
+                return in->link && str_eq(in->link->remote_id, a->remote_id) &&
+                       !str_eq(in->link->person, a->person);
         case ACTION_RECREATE:
         case ACTION_UPDATE:
         case ACTION_ENABLE:

@@ -34,7 +34,9 @@ uint64_t person_fingerprint(const Person *p, size_t n_groups) {
         for (size_t i = 0; i < MARKS_WORDS(n_groups); i++) {
                 size_t left = n_groups - i * 64;
 
-                siphash_add_u64(&h, p->marks ? p->marks[i] & (left >= 64 ? UINT64_MAX : (UINT64_C(1) << left) - 1) : 0);
+                siphash_add_u64(&h, p->marks ? p->marks[i] &
+                                                       (left >= 64 ? UINT64_MAX : (UINT64_C(1) << left) - 1)
+                                             : 0);
         }
         return siphash_end(&h);
 }

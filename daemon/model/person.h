@@ -24,13 +24,13 @@ typedef enum PersonField {
 
 /* A plain value; who filled it says who owns the strings (mostly an arena). */
 typedef struct Person {
-        const char *id;                         /* the directory's immutable id, canonical text: UUIDs in lower case */
+        const char *id; /* the directory's immutable id, canonical text: UUIDs in lower case */
         const char *dn;                         /* normal form (RFC 4514), for people and for `explain` */
         const char *field[_PERSON_FIELD_MAX];   /* the directory's own spelling; NULL: absent */
-        uint32_t unreadable;                    /* bit per PersonField: there, but not UTF-8, with a NUL, or too long */
+        uint32_t unreadable; /* bit per PersonField: there, but not UTF-8, with a NUL, or too long */
         bool disabled;
         const char *signal;                     /* raw value of the password signal, NULL: absent */
-        const uint64_t *marks;                  /* membership of Config.groups: MARKS_WORDS(n_groups) words */
+        const uint64_t *marks; /* membership of Config.groups: MARKS_WORDS(n_groups) words */
         /* Known from the store alone: */
         bool present;                           /* seen in the last complete read */
         usec_t absent_for;                      /* grown over complete reads without the person */
@@ -47,8 +47,8 @@ static inline void marks_set(uint64_t *marks, size_t group) {
 /* "login", "email", "first_name", …: the names of the configuration keys. */
 const char *person_field_to_string(PersonField f);
 
-/* A fingerprint over everything a reader delivers (not present, absent_for): 64 bits of SipHash, the same on every machine and in every
- * version. Equal people have equal ones. */
+/* A fingerprint over everything a reader delivers (not present, absent_for): 64 bits of SipHash, the same
+ * on every machine and in every version. Equal people have equal ones. */
 uint64_t person_fingerprint(const Person *p, size_t n_groups);
 
 /* People with the memory they stand in. */

@@ -33,7 +33,8 @@ Plan *plan_free(Plan *plan) {
         return NULL;
 }
 
-/* The list with room for one more, NULL when out of memory. Sizes are powers of two, so that n alone tells when it is full. */
+/* The list with room for one more, NULL when out of memory. Sizes are powers of two, so that n alone
+ * tells when it is full. */
 static void *room(void *items, size_t n, size_t size) {
         if (n >= 8 ? (n & (n - 1)) != 0 : n != 0)
                 return items;
@@ -121,9 +122,9 @@ static int state_compare(bool has_a, const AccountState *a, bool has_b, const Ac
         if (!has_a || !has_b)
                 return has_a - has_b;
         if ((r = str_cmp(a->address, b->address)) != 0 || (r = str_cmp(a->login, b->login)) != 0 ||
-            (r = str_cmp(a->first_name, b->first_name)) != 0 || (r = str_cmp(a->last_name, b->last_name)) != 0 ||
-            (r = str_cmp(a->timezone, b->timezone)) != 0 || (r = str_cmp(a->role, b->role)) != 0 ||
-            (r = str_cmp(a->status, b->status)) != 0)
+            (r = str_cmp(a->first_name, b->first_name)) != 0 ||
+            (r = str_cmp(a->last_name, b->last_name)) != 0 || (r = str_cmp(a->timezone, b->timezone)) != 0 ||
+            (r = str_cmp(a->role, b->role)) != 0 || (r = str_cmp(a->status, b->status)) != 0)
                 return r;
         if (!a->roles || !b->roles)
                 return (a->roles != NULL) - (b->roles != NULL);

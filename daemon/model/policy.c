@@ -58,14 +58,16 @@ static void judge_kind(const PolicyInput *in, ActionKind k, StrBuf *reason) {
                 return;
         if (sum > limit) {
                 put_count(in, k, reason);
-                strbuf_printf(reason, " over targets[%s].limits.%s = %zu", in->target->name, action_kind_to_string(k), limit);
+                strbuf_printf(reason, " over targets[%s].limits.%s = %zu", in->target->name,
+                              action_kind_to_string(k), limit);
         }
         share = in->plan->n_linked * percent / 100;
         if (share < PERCENT_AT_LEAST)
                 share = PERCENT_AT_LEAST;
         if (k != ACTION_CREATE && percent < 100 && sum > share) {
                 put_count(in, k, reason);
-                strbuf_printf(reason, " more than %zu, which targets[%s].limits.percent = %u allows of %zu linked accounts",
+                strbuf_printf(reason,
+                              " more than the %zu that targets[%s].limits.percent = %u allows of %zu linked",
                               share, in->target->name, percent, in->plan->n_linked);
         }
 }
@@ -77,28 +79,34 @@ int policy_judge(const PolicyInput *in, StrBuf *reason) {
         if (plan_n_acts(plan) > 0) {
                 if (in->first_plan && !in->first_plan_apply) {
                         next(reason);
-                        strbuf_printf(reason, "it is the first plan of targets[%s] (first_plan = \"hold\")", in->target->name);
+                        strbuf_printf(reason, "it is the first plan of targets[%s] (first_plan = \"hold\")",
+                                      in->target->name);
                 }
                 if (in->changed_key) {
                         next(reason);
-                        strbuf_printf(reason, "%s has changed since the last approved plan", in->changed_key);
+                        strbuf_printf(reason, "%s has changed since the last approved plan",
+                                      in->changed_key);
                 }
         }
         for (ActionKind k = 0; k < _ACTION_KIND_MAX; k++)
                 judge_kind(in, k, reason);
         if (plan->adopts_and_changes) {
                 next(reason);
-                strbuf_printf(reason, "it adopts accounts that targets[%s] would then change", in->target->name);
+                strbuf_printf(reason, "it adopts accounts that targets[%s] would then change",
+                              in->target->name);
         }
         if (plan->has_relink) {
                 next(reason);
-                strbuf_printf(reason, "%zu %s would tie an account to an entry with another id", plan->count[ACTION_RELINK],
+                strbuf_printf(reason, "%zu %s would tie an account to an entry with another id",
+                              plan->count[ACTION_RELINK],
                               plan->count[ACTION_RELINK] == 1 ? "relink" : "relinks");
         }
         if (plan->has_gone_create) {
                 next(reason);
-                strbuf_printf(reason, "it creates again what somebody removed at the API (targets[%s].gone = \"hold\")",
-                              in->target->name);
+                strbuf_printf(
+                        reason,
+                        "it creates again what somebody removed at the API (targets[%s].gone = \"hold\")",
+                        in->target->name);
         }
         if (reason->error < 0)
                 return reason->error;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* SipHash-2-4 (Aumasson and Bernstein, "SipHash: a fast short-input PRF") with a fixed key, for tables and fingerprints.
- * Equal input gives equal values on every machine and in every version: fingerprints stand in the store. */
+/* SipHash-2-4 (Aumasson and Bernstein, "SipHash: a fast short-input PRF") with a fixed key, for tables
+ * and fingerprints. Equal input gives equal values on every machine and in every version: fingerprints
+ * stand in the store. */
 #pragma once
 
 #include <stddef.h>

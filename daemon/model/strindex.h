@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A hash table from strings to positions in an array that somebody else owns: 8 bytes a slot, no copies of keys. */
+/* A hash table from strings to positions in an array that somebody else owns: 8 bytes a slot, no copies
+ * of keys. */
 #pragma once
 
 #include <stddef.h>
@@ -22,7 +23,8 @@ typedef struct StrIndex {
 void strindex_deinit(StrIndex *ix);
 /* Makes room for n keys at once. 0, -ENOMEM. */
 int strindex_reserve(StrIndex *ix, size_t n);
-/* Enters items[pos]. 0; STRINDEX_E_KNOWN: an equal key is in it, at *ret_known (nothing is entered); -ENOMEM. */
+/* Enters items[pos]. 0; STRINDEX_E_KNOWN: an equal key is in it, at *ret_known (nothing is entered);
+ * -ENOMEM. */
 #define STRINDEX_E_KNOWN 1
 int strindex_add(StrIndex *ix, const void *items, uint32_t pos, uint32_t *ret_known);
 /* STRINDEX_NONE if there is none; NULL is in no index. */
