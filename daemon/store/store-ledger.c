@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store/store-ledger.h"
+
+#include <errno.h>
+
+#include "store/store-internal.h"
+#include "store/store-row.h"
+
+/* ---- links ---- */
+
+static const char *const origin_names[] = { [LINK_CREATED] = "created", [LINK_ADOPTED] = "adopted" };
+
+/* Texts are the row's: links_add() copies them. */
+static int link_of_row(Store *store, sqlite3_stmt *q, Link *ret) {
+        const char *origin = column_text(q, 5);
+
+        *ret = (Link){
+                .person = column_text(q, 0),
+                .remote_id = column_text(q, 1),
+                .address = column_text(q, 2),
+                .employee_number = column_text(q, 3),
+                .role = column_text(q, 4),
+                .origin = str_eq(origin, origin_names[LINK_ADOPTED]) ? LINK_ADOPTED : LINK_CREATED,
+                .since = column_usec(q, 6),
+                .gone = sqlite3_column_int(q, 7),
+                .out_for = column_usec(q, 8),
+        };
+        if (!ret->person || !ret->remote_id || !origin)
+                return -ENOMEM;
+        if (!str_eq(origin, origin_names[ret->origin]))
+                return store_fail_text(store, -EIO, "%s/idsyncd.db: a link with an unknown origin",
+                                       store->directory);
+        return 0;
+}
+
+int store_links_load(Store *store, const char *target, Links **ret) {
+        _cleanup_(links_freep) Links *links = links_new();
+        _cleanup_(statement_resetp) sqlite3_stmt *q = NULL;
+        int r;
+
+        if (!links)
+                return -ENOMEM;
+        r = store_query(store, SQL_LINKS_LOAD, &q, "t", target);
+        if (r < 0)
+                return r;
+        while ((r = store_step(store, q)) > 0) {
+                Link l;
+
+                r = link_of_row(store, q, &l);
+                if (r == 0)
+                        r = links_add(links, &l);
+                if (r < 0)
+                        return r;
+        }
+        if (r < 0)
+                return r;
+        *ret = TAKE(links);
+        return 0;
+}
+
+static int account_has_owner(Store *store, const char *target, const Link *l) {
+        _cleanup_(statement_resetp) sqlite3_stmt *q = NULL;
+        int r;
+
+        r = store_query(store, SQL_LINK_OWNER, &q, "ttt", target, l->remote_id, l->person);
+        return r < 0 ? r : store_step(store, q);
+}
+
+int store_link_put(Store *store, const char *target, const Link *l) {
+        int r;
+
+        r = store_begin(store);
+        if (r < 0)
+                return r;
+        r = l->gone ? 0 : account_has_owner(store, target, l);
+        if (r > 0)
+                r = STORE_E_DUPLICATE;
+        else if (r == 0)
+                r = store_exec(store, SQL_LINK_PUT, "tttttttunu", target, l->person, l->remote_id,
+                               l->address, l->employee_number, l->role, origin_names[l->origin], l->since,
+                               (int) l->gone, l->out_for);
+        return store_end(store, r);
+}
+
+int store_link_drop(Store *store, const char *target, const char *person) {
+        int r;
+
+        r = store_begin(store);
+        return r < 0 ? r : store_end(store, store_exec(store, SQL_LINK_DROP, "tt", target, person));
+}
+
+/* ---- held plans ---- */
+
+static int put_held_action(Store *store, const char *target, size_t position, const Action *a) {
+        _cleanup_(row_texts_deinit) RowTexts texts = ROW_TEXTS_INIT;
+        int r;
+
+        r = row_encode(a, &texts);
+        if (r < 0)
+                return r;
+        return store_exec(store, SQL_HELD_ACTION_PUT, "titttttt", target, (int64_t) position, a->person,
+                          action_kind_to_string(a->kind), a->address, a->remote_id, texts.before.data,
+                          texts.after.data);
+}
+
+int store_held_put(Store *store, const char *target, const char *hash, const char *reason,
+                   const Action *actions, size_t n,
+                   usec_t wall) {
+        int r;
+
+        r = store_begin(store);
+        if (r < 0)
+                return r;
+        r = store_exec(store, SQL_HELD_DROP, "t", target);
+        if (r == 0)
+                r = store_exec(store, SQL_HELD_PUT, "tttu", target, hash, reason, wall);
+        for (size_t i = 0; i < n && r == 0; i++)
+                r = put_held_action(store, target, i, actions + i);
+        return store_end(store, r);
+}
+
+int store_held_drop(Store *store, const char *target) {
+        int r;
+
+        r = store_begin(store);
+        return r < 0 ? r : store_end(store, store_exec(store, SQL_HELD_DROP, "t", target));
+}
+
+HeldPlan *held_plan_free(HeldPlan *h) {
+        if (h) {
+                free(h->actions);
+                arena_free(h->arena);
+                free(h);
+        }
+        return NULL;
+}
+
+static int get_head(Store *store, const char *target, HeldPlan *h, size_t *ret_n) {
+        _cleanup_(statement_resetp) sqlite3_stmt *q = NULL;
+        const char *hash, *reason;
+        int r;
+
+        r = store_query(store, SQL_HELD_GET, &q, "t", target);
+        if (r == 0)
+                r = store_step(store, q);
+        if (r <= 0)
+                return r;
+        r = column_copy(q, 0, h->arena, &hash);
+        if (r == 0)
+                r = column_copy(q, 1, h->arena, &reason);
+        if (r < 0)
+                return r;
+        h->hash = (char *) hash;
+        h->reason = (char *) reason;
+        h->since = column_usec(q, 2);
+        *ret_n = (size_t) sqlite3_column_int64(q, 3);
+        return 1;
+}
+
+static int get_actions(Store *store, const char *target, HeldPlan *h, size_t n) {
+        _cleanup_(statement_resetp) sqlite3_stmt *q = NULL;
+        int r;
+
+        h->actions = calloc(n > 0 ? n : 1, sizeof(*h->actions));
+        if (!h->actions)
+                return -ENOMEM;
+        r = store_query(store, SQL_HELD_ACTIONS, &q, "t", target);
+        if (r < 0)
+                return r;
+        while ((r = store_step(store, q)) > 0 && h->n_actions < n) {
+                r = row_action(store, q, 0, h->arena, h->actions + h->n_actions);
+                if (r < 0)
+                        return r;
+                h->n_actions++;
+        }
+        return r < 0 ? r : 0;
+}
+
+int store_held_get(Store *store, const char *target, HeldPlan **ret) {
+        _cleanup_(held_plan_freep) HeldPlan *h = calloc(1, sizeof(*h));
+        size_t n = 0;
+        int r;
+
+        if (!h || !(h->arena = arena_new()))
+                return -ENOMEM;
+        r = get_head(store, target, h, &n);
+        if (r > 0)
+                r = get_actions(store, target, h, n);
+        else if (r == 0)
+                h = held_plan_free(h);
+        if (r < 0)
+                return r;
+        *ret = TAKE(h);
+        return 0;
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Links, and plans that wait for a person. Part of store/store.h. */
+#pragma once
+
+#include "base/arena.h"
+#include "model/action.h"
+#include "store/store.h"
+
+/* ---- links ---- */
+
+int store_links_load(Store *store, const char *target, Links **ret);
+/* Inserts, or replaces the person's link at the target. 0; STORE_E_DUPLICATE: another person has a link to
+ * that account (unless it is `gone`); nothing was written. */
+int store_link_put(Store *store, const char *target, const Link *l);
+int store_link_drop(Store *store, const char *target, const char *person);
+
+/* ---- held plans: one per target; frozen until approved, rejected or stale ---- */
+
+/* Replaces an earlier one. `reason` is for people. */
+int store_held_put(Store *store, const char *target, const char *hash, const char *reason,
+                   const Action *actions, size_t n,
+                   usec_t wall);
+typedef struct HeldPlan {
+        char *hash, *reason;            /* in the arena, like all that actions point to */
+        Action *actions;                /* in the order given */
+        size_t n_actions;
+        usec_t since;
+        Arena *arena;
+} HeldPlan;
+HeldPlan *held_plan_free(HeldPlan *h);
+DEFINE_CLEANUP(HeldPlan *, held_plan_free);
+int store_held_get(Store *store, const char *target, HeldPlan **ret);   /* *ret NULL: none */
+int store_held_drop(Store *store, const char *target);

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The queue and its history: every action that was ever asked for has one row, whose id is never used
+ * again. Part of store/store.h. */
+#pragma once
+
+#include "base/arena.h"
+#include "base/time.h"
+#include "model/action.h"
+#include "store/store.h"
+
+typedef enum QueueState {
+        QUEUE_WAITING,          /* may run when due */
+        QUEUE_RUNNING,          /* a step was begun: its first byte may have gone out */
+        QUEUE_UNCERTAIN,        /* a step was sent and its answer never came: look first */
+        QUEUE_DONE,
+        QUEUE_DEAD,             /* dead letter */
+        QUEUE_SUPERSEDED,       /* replaced by a newer wish */
+        QUEUE_DROPPED,          /* by an operator, or no longer asked for */
+        _QUEUE_STATE_MAX,
+} QueueState;
+const char *queue_state_to_string(QueueState s);
+/* _QUEUE_STATE_MAX if unknown. */
+QueueState queue_state_from_string(const char *s);
+/* Which transitions store_queue_change() and store_queue_running() make. */
+bool queue_state_may_become(QueueState from, QueueState to);
+
+typedef struct QueueItem {
+        int64_t id;
+        const char *target;
+        Action action;
+        QueueState state;
+        unsigned step;                  /* of the action's flow, durable (target/target.h) */
+        bool was_uncertain;             /* some step's answer never came */
+        unsigned attempts;              /* counted tries, see the manual's dead letter */
+        usec_t due, queued;             /* wall */
+        usec_t begun, finished;         /* wall; 0: not yet */
+        int64_t cycle;                  /* that asked for it */
+        bool approved;                  /* queued by an approval: doesn't count against limits */
+        bool stands;                    /* of DEAD and DROPPED: the same wish is still suppressed */
+        const char *outcome;            /* last class, or NULL */
+        const char *detail;             /* last words, or NULL */
+        int http_status;
+        Arena *arena;                   /* owns the strings */
+} QueueItem;
+QueueItem *queue_item_free(QueueItem *item);
+DEFINE_CLEANUP(QueueItem *, queue_item_free);
+
+/* Puts a wish: at most one unfinished action per target and person. A waiting one that differs is
+ * superseded; an equal one is kept as it is; while a running or uncertain one is there, or a recreate
+ * whose first step was begun, nothing is put. A wish equal to a dead or dropped one whose suppression
+ * still stands is not put; any other wish for that person ends that suppression. Resets are wishes of the
+ * moment: never suppressed, and they end no suppression. *ret_id: the row (new or kept), 0 where nothing
+ * was put. Both ret_ may be NULL. */
+typedef enum QueuePut { QUEUE_PUT_NEW, QUEUE_PUT_KEPT, QUEUE_PUT_BUSY, QUEUE_PUT_SUPPRESSED } QueuePut;
+int store_queue_put(Store *store, const char *target, const Action *a, int64_t cycle, bool approved,
+                    usec_t wall,
+                    int64_t *ret_id, QueuePut *ret_put);
+/* What store_queue_put() would do; writes nothing. *ret_id: the row that stands in the way or is kept; may
+ * be NULL. */
+int store_queue_probe(Store *store, const char *target, const Action *a, int64_t *ret_id, QueuePut *ret_put);
+/* `actions` are all that the plan asks for at the target, suppressed ones too. Waiting actions that aren't
+ * among them are dropped without suppressing anything (but resets, and recreates whose first step was
+ * begun); suppressions of wishes that aren't among them end. *ret_dropped may be NULL. */
+int store_queue_keep_only(Store *store, const char *target, const Action *actions, size_t n, usec_t wall,
+                          size_t *ret_dropped);
+
+/* The next actions that are due at `wall`: uncertain before waiting, then destructive ones and resets,
+ * then by id. */
+int store_queue_due(Store *store, const char *target, usec_t wall, size_t limit,
+                    int (*fn)(QueueItem *take_item, void *userdata), void *userdata);
+/* When the next waiting or uncertain action of the target is due; USEC_INFINITY if none. */
+int store_queue_next_due(Store *store, const char *target, usec_t *ret);
+int store_queue_get(Store *store, int64_t id, QueueItem **ret);        /* *ret NULL: no such row */
+
+/* Before the first byte of a step is sent; counts nothing. -ENOENT: no such row; -EINVAL: it is finished. */
+int store_queue_running(Store *store, int64_t id, unsigned step, usec_t wall);
+/* The step ended: new state, step, due, tries and last words, as the worker decides. A finished state ends
+ * the row; it is kept as history. DEAD and DROPPED suppress the same wish. From DEAD or DROPPED back to
+ * WAITING is an operator's retry; STORE_E_BUSY: not now, another action of that person is unfinished.
+ * -ENOENT: no such row; -EINVAL: no such transition. */
+typedef struct QueueChange {
+        QueueState state;
+        unsigned step;
+        bool was_uncertain;
+        unsigned attempts;
+        usec_t due;
+        const char *outcome, *detail;
+        int http_status;
+        const char *remote_id;          /* learned; NULL: unchanged */
+        bool forget;                    /* of DROPPED: no longer asked for, so suppresses nothing */
+} QueueChange;
+int store_queue_change(Store *store, int64_t id, const QueueChange *change, usec_t wall);
+
+/* dead: dead letters whose suppression still stands. */
+typedef struct QueueCounts { uint64_t waiting, uncertain, running, dead; } QueueCounts;
+int store_queue_counts(Store *store, const char *target, QueueCounts *ret);    /* target NULL: all */
+/* Actions of this target and kind queued without approval at or after `since`, from queue and history; one
+ * that was superseded before it began isn't counted: the one in its place is. */
+int store_queue_counted_since(Store *store, const char *target, usec_t since, size_t ret[_ACTION_KIND_MAX]);
+/* The rows of one target in id order: unfinished ones, dead letters and drops that still stand, and those
+ * finished in `since_cycle` or later (by store_meta "cycle" at that time; INT64_MAX: none of these). */
+int store_queue_list(Store *store, const char *target, int64_t since_cycle, int (*fn)(const QueueItem *item,
+                     void *userdata),
+                     void *userdata);
+/* What finished before is forgotten, but for dead letters and drops that still stand. */
+int store_history_prune(Store *store, usec_t before);

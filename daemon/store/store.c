@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Opening and closing, named values, generations, backups. */
+#include "store/store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/failpoint.h"
+#include "store/store-internal.h"
+
+/* Another program may look into the database; it must not keep us long, because waiting is done in the
+ * loop. */
+#define BUSY_TIMEOUT_MS 250
+#define RESTORED_DETAIL "the database was restored; the next plan asks again for what is still wanted"
+
+/* ---- named values ---- */
+
+int store_meta_set(Store *store, const char *key, const char *value) {
+        int r;
+
+        r = store_begin(store);
+        if (r < 0)
+                return r;
+        r = value ? store_exec(store, SQL_META_SET, "tt", key, value)
+                  : store_exec(store, SQL_META_DELETE, "t", key);
+        return store_end(store, r);
+}
+
+int store_meta_get(Store *store, const char *key, char **ret) {
+        _cleanup_(statement_resetp) sqlite3_stmt *q = NULL;
+        char *value = NULL;
+        int r;
+
+        r = store_query(store, SQL_META_GET, &q, "t", key);
+        if (r < 0)
+                return r;
+        r = store_step(store, q);
+        if (r < 0)
+                return r;
+        if (r > 0) {
+                const char *text = column_text(q, 0);
+
+                value = text ? strdup(text) : NULL;
+                if (!value)
+                        return -ENOMEM;
+        }
+        *ret = value;
+        return 0;
+}
+
+int store_meta_set_u64(Store *store, const char *key, uint64_t value) {
+        char text[32];
+
+        (void) snprintf(text, sizeof(text), "%llu", (unsigned long long) value);
+        return store_meta_set(store, key, text);
+}
+
+int store_meta_get_u64(Store *store, const char *key, uint64_t *ret, bool *ret_found) {
+        _cleanup_(freep) char *text = NULL;
+        uint64_t value = 0;
+        int r;
+
+        r = store_meta_get(store, key, &text);
+        if (r < 0)
+                return r;
+        if (text && parse_u64(text, &value) < 0)
+                return store_fail_text(store, -EBADMSG, "%s/idsyncd.db: %s: not a number", store->directory,
+                                       key);
+        *ret = value;
+        *ret_found = text;
+        return 0;
+}
+
+static int meta_number(Store *store, const char *key, uint64_t *ret) {
+        bool found;
+
+        return store_meta_get_u64(store, key, ret, &found);
+}
+
+/* ---- generations: a database that is behind its marker was put back ---- */
+
+/* The marker follows the database, so that a crash in between leaves it behind, never ahead. */
+static int next_generation(Store *store, uint64_t last, bool clean) {
+        uint64_t next = last + 1;
+        int r;
+
+        r = store_begin(store);
+        if (r < 0)
+                return r;
+        r = store_meta_set_u64(store, "generation", next);
+        if (r == 0)
+                r = store_meta_set_u64(store, "clean", clean);
+        r = store_end(store, r);
+        if (r < 0)
+                return r;
+        store->generation = next;
+        failpoint("store-marker");
+        r = guard_marker_write(store->directory, next);
+        if (r < 0) {
+                errno = -r;
+                return store_fail_text(store, r, "%s/idsyncd.generation: %m", store->directory);
+        }
+        return 0;
+}
+
+static int note_restored(Store *store, uint64_t marker) {
+        int r;
+
+        r = store_meta_set_u64(store, "restored", marker);
+        if (r == 0)
+                r = store_exec(store, SQL_RESTORED_HELD, "");
+        if (r == 0)
+                r = store_exec(store, SQL_RESTORED_DROP, "t", RESTORED_DETAIL);
+        return r < 0 ? r : store_exec(store, SQL_RESTORED_LOOK, "");
+}
+
+/* What the state was when the last process ended, and what this one makes of it. */
+static int settle(Store *store) {
+        uint64_t generation, marker;
+        int r;
+
+        r = meta_number(store, "generation", &generation);
+        if (r < 0)
+                return r;
+        r = guard_marker_read(store->directory, &marker);
+        if (r < 0) {
+                errno = -r;
+                return store_fail_text(store, r, "%s/idsyncd.generation: %m", store->directory);
+        }
+        r = store_begin(store);
+        if (r < 0)
+                return r;
+        r = store_exec(store, SQL_OPEN_RUNNING, "");
+        if (r == 0 && generation < marker)
+                r = note_restored(store, marker);
+        r = store_end(store, r);
+        return r < 0 ? r : next_generation(store, generation > marker ? generation : marker, false);
+}
+
+static void restored_key(const char *target, char *key, size_t size) {
+        (void) snprintf(key, size, "restored:%s", target);
+}
+
+int store_restored(Store *store, const char *target, bool *ret) {
+        uint64_t restored, accepted;
+        char key[512];
+        int r;
+
+        restored_key(target, key, sizeof(key));
+        r = meta_number(store, "restored", &restored);
+        if (r == 0)
+                r = meta_number(store, key, &accepted);
+        if (r == 0)
+                *ret = accepted < restored;
+        return r;
+}
+
+int store_restored_accept(Store *store, const char *target) {
+        uint64_t restored;
+        char key[512];
+        int r;
+
+        restored_key(target, key, sizeof(key));
+        r = meta_number(store, "restored", &restored);
+        return r < 0 ? r : store_meta_set_u64(store, key, restored);
+}
+
+/* ---- opening ---- */
+
+static int setting(Store *store, const char *sql) {
+        int rc = sqlite3_exec(store->db, sql, NULL, NULL, NULL);
+
+        return rc == SQLITE_OK ? 0 : store_fail(store, rc);
+}
+
+static int configure(Store *store) {
+        static const char *const settings[] = {
+                "PRAGMA synchronous = FULL",            /* a fact that was committed outlives a power cut */
+                "PRAGMA foreign_keys = ON",
+                "PRAGMA secure_delete = ON",
+                "PRAGMA trusted_schema = OFF",
+                "PRAGMA cell_size_check = ON",
+                "PRAGMA temp_store = MEMORY",
+                "PRAGMA journal_size_limit = 4194304",  /* a first read's WAL is large once */
+        };
+        int r = 0;
+
+        (void) sqlite3_busy_timeout(store->db, BUSY_TIMEOUT_MS);
+        (void) sqlite3_db_config(store->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+        for (size_t i = 0; i < ELEMENTSOF(settings) && r == 0; i++)
+                r = setting(store, settings[i]);
+        return r;
+}
+
+/* Both answer with a word; anything else than the expected one is an error. */
+static int expect_word(Store *store, const char *sql, const char *expected, char *answer, size_t size) {
+        sqlite3_stmt *q = NULL;
+        int rc, r;
+
+        rc = sqlite3_prepare_v2(store->db, sql, -1, &q, NULL);
+        if (rc == SQLITE_OK && (rc = sqlite3_step(q)) == SQLITE_ROW)
+                (void) snprintf(answer, size, "%s", (const char *) sqlite3_column_text(q, 0));
+        (void) sqlite3_finalize(q);
+        if (rc != SQLITE_ROW)
+                return store_fail(store, rc);
+        r = strcmp(answer, expected) == 0 ? 0 : -EIO;
+        return r < 0 ? store_fail_text(store, r, "%s/idsyncd.db: %s: %s", store->directory, sql, answer) : 0;
+}
+
+/* Only after an unclean end: it reads the whole file (about 0.2 s for 100,000 people). */
+static int check_whole(Store *store) {
+        char answer[256] = "";
+        uint64_t clean;
+        int r;
+
+        r = meta_number(store, "clean", &clean);
+        if (r < 0 || clean)
+                return r;
+        return expect_word(store, "PRAGMA quick_check(1)", "ok", answer, sizeof(answer));
+}
+
+/* Does the error say that the content is wrong, not that it can't be reached just now? */
+static bool is_damage(const Store *store, int r) {
+        switch (store->error.code & 0xff) {
+        case SQLITE_OK:         /* words of our own */
+                return r == -EIO || r == -EBADMSG;
+        case SQLITE_ERROR:
+        case SQLITE_SCHEMA:
+        case SQLITE_CORRUPT:
+        case SQLITE_NOTADB:
+        case SQLITE_CONSTRAINT:
+        case SQLITE_MISMATCH:
+                return r != -ENOMEM;
+        default:
+                return false;
+        }
+}
+
+static int cannot_open(const Store *store, int r, ErrCtx *err) {
+        if (!is_damage(store, r))
+                return err_set(err, r, store->error.code, "%s", store->error.text);
+        return err_set(err, STORE_E_DAMAGED, store->error.code,
+                       "%.300s; restore a backup, or move idsyncd.db, -wal and -shm away: a new database"
+                       " holds the first plan of every target", store->error.text);
+}
+
+static int open_database(Store *store, ErrCtx *err) {
+        _cleanup_(freep) char *path = NULL;
+        char answer[64] = "";
+        int r, rc;
+
+        r = guard_database(store->directory, &path, err);
+        if (r < 0)
+                return r;
+        rc = sqlite3_open_v2(path, &store->db,
+                             SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
+        if (!store->db)
+                return err_set(err, -ENOMEM, rc, "%s: out of memory", path);
+        r = rc == SQLITE_OK ? configure(store) : store_fail(store, rc);
+        if (r < 0)
+                return cannot_open(store, r, err);
+        /* Before the first change: a file that isn't ours is left as it is. */
+        r = schema_check(store, err);
+        if (r == STORE_E_DAMAGED)
+                return r;
+        if (r == 0)
+                r = expect_word(store, "PRAGMA journal_mode = WAL", "wal", answer, sizeof(answer));
+        if (r == 0)
+                r = schema_migrate(store);
+        if (r == 0)
+                r = check_whole(store);
+        if (r == 0)
+                r = settle(store);
+        return r < 0 ? cannot_open(store, r, err) : 0;
+}
+
+int store_open(const char *directory, Store **ret, pid_t *ret_pid, ErrCtx *err) {
+        _cleanup_(store_freep) Store *store = calloc(1, sizeof(*store));
+        mode_t mask;
+        int r;
+
+        if (!store)
+                return err_set(err, -ENOMEM, 0, "out of memory");
+        store->lock_fd = -1;
+        store->directory = strdup(directory);
+        if (!store->directory)
+                return err_set(err, -ENOMEM, 0, "out of memory");
+        mask = umask(0077);
+        r = guard_lock(directory, &store->lock_fd, ret_pid, err);
+        if (r == 0)
+                r = open_database(store, err);
+        (void) umask(mask);
+        if (r != 0)
+                return r;
+        *ret = TAKE(store);
+        return 0;
+}
+
+Store *store_free(Store *store) {
+        if (!store)
+                return NULL;
+        if (store->depth > 0) {
+                store->depth = 1;
+                store_rollback(store);
+        }
+        /* Best effort: without it the next opening checks the whole file. */
+        if (store->generation > 0)
+                (void) next_generation(store, store->generation, true);
+        people_forget_index(store);
+        for (size_t i = 0; i < _SQL_MAX; i++)
+                (void) sqlite3_finalize(store->statements[i]);
+        (void) sqlite3_close_v2(store->db);
+        if (store->lock_fd >= 0)
+                (void) ftruncate(store->lock_fd, 0);
+        closep(&store->lock_fd);
+        free(store->directory);
+        free(store);
+        return NULL;
+}
+
+/* ---- upkeep ---- */
+
+/* All pages in one go: they are read in one transaction anyhow. */
+static int copy_database(Store *store, sqlite3 *to, ErrCtx *err) {
+        sqlite3_backup *backup = sqlite3_backup_init(to, "main", store->db, "main");
+        int rc = SQLITE_OK;
+
+        if (backup) {
+                rc = sqlite3_backup_step(backup, -1);
+                (void) sqlite3_backup_finish(backup);
+        }
+        if (backup && rc == SQLITE_DONE)
+                return 0;
+        return err_set(err, (sqlite3_errcode(to) & 0xff) == SQLITE_FULL ? -ENOSPC : -EIO,
+                       sqlite3_errcode(to), "backup: %s", sqlite3_errmsg(to));
+}
+
+static int write_backup(Store *store, const char *file, ErrCtx *err) {
+        sqlite3 *to = NULL;
+        int r;
+
+        if (sqlite3_open_v2(file, &to, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
+                r = err_set(err, -EIO, sqlite3_errcode(to), "%s: %s", file, sqlite3_errmsg(to));
+        else
+                r = copy_database(store, to, err);
+        (void) sqlite3_close_v2(to);
+        return r;
+}
+
+int store_backup(Store *store, const char *file, ErrCtx *err) {
+        _cleanup_(closep) int fd = -1;
+        int r;
+
+        if (store->depth > 0)
+                return err_set(err, -EBUSY, 0, "a transaction is under way");
+        fd = open(file, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+        if (fd < 0 || fchmod(fd, 0600) < 0)
+                return err_set(err, -errno, errno, "%s: %m", file);
+        r = write_backup(store, file, err);
+        if (r == 0 && fsync(fd) < 0)
+                r = err_set(err, -errno, errno, "%s: %m", file);
+        if (r < 0) {
+                (void) unlink(file);
+                return r;
+        }
+        /* From here on the copy is older than this one. */
+        r = next_generation(store, store->generation, false);
+        return r < 0 ? err_set(err, r, store->error.code, "%s", store->error.text) : 0;
+}
+
+int store_idle(Store *store) {
+        int rc;
+
+        if (store->depth > 0)
+                return 0;
+        rc = sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+        /* Somebody reads: another time. */
+        return rc == SQLITE_OK || (rc & 0xff) == SQLITE_BUSY ? 0 : store_fail(store, rc);
+}
