@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""../../demo: it shows what it says, says so when something isn't as shown, and leaves nothing behind."""
+
+import glob
+import json
+import os
+import re
+import signal
+import subprocess
+import urllib.request
+
+import pytest
+
+from lib.daemon import find_binary
+from lib.process import end, scaled, spawn, wait_for
+
+DEMO = os.path.normpath(f"{os.path.dirname(os.path.abspath(__file__))}/../../demo")
+
+
+@pytest.fixture
+def environment(tmp_path):
+    """The programs under test, and a place of our own for what the demo makes."""
+    builddir = os.path.dirname(find_binary("idsyncd"))
+    return {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "TMPDIR": str(tmp_path), "IDSYNCD_BUILDDIR": builddir,
+            "IDSYNCD_TEST_SCALE": os.environ.get("IDSYNCD_TEST_SCALE", "1")}
+
+
+def run(environment, *words):
+    return subprocess.run([DEMO, *words], env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                          timeout=scaled(120))
+
+
+def leftovers(place):
+    """Files of a demo, and processes that use them."""
+    found = glob.glob(f"{place}/idsyncd-demo-*")
+    for path in glob.glob("/proc/[0-9]*/cmdline"):
+        try:
+            with open(path) as source:
+                line = source.read()
+        except OSError:
+            continue
+        if f"{place}/idsyncd-demo-" in line:
+            found.append(line.replace("\0", " "))
+    return found
+
+
+def test_all_of_it(environment, tmp_path):
+    done = run(environment)
+    assert done.returncode == 0, f"{done.stdout[-6000:]}{done.stderr}"
+    assert re.findall(r"^(\d)\. ", done.stdout, re.MULTILINE) == list("123456789")
+    assert "All of it was so." in done.stdout and "FAILED" not in done.stdout
+    assert not leftovers(tmp_path)
+
+
+LIARS = {
+    "exit code": "exit 0",
+    "no output": "case $* in *--dry-run*) exit 1 ;; esac; exec {real} \"$@\"",
+    "held": "case $* in *--dry-run* | *--json*) ;; *--once*) {real} \"$@\"; exit 0 ;; esac; exec {real} \"$@\"",
+}
+
+
+@pytest.mark.parametrize("script", LIARS.values(), ids=LIARS)
+def test_a_program_that_does_something_else(environment, tmp_path, script):
+    liars = tmp_path / "bin"
+    liars.mkdir()
+    (liars / "idsyncd").write_text("#!/bin/bash\n" + script.format(real=find_binary("idsyncd")) + "\n")
+    (liars / "idsyncd").chmod(0o755)
+    os.symlink(find_binary("idsyncd-directory"), liars / "idsyncd-directory")
+    done = run(environment | {"IDSYNCD_BUILDDIR": str(liars)})
+    assert done.returncode == 1, done.stdout
+    assert "demo: FAILED in " in done.stdout and "All of it was so" not in done.stdout
+    assert not leftovers(tmp_path)
+
+
+def test_unknown_option(environment):
+    done = run(environment, "--kepe")
+    assert done.returncode == 2 and "--keep" in done.stderr
+
+
+def test_keep(environment, tmp_path):
+    log = tmp_path / "output"
+    with open(log, "w") as out:
+        demo = spawn([DEMO, "--keep"], env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
+    try:
+        wait_for(lambda: "To end it all" in log.read_text() or demo.poll() is not None, 120, "the end of the story")
+        text = log.read_text()
+        assert demo.poll() is None, text[-6000:]
+        lines = [line.strip() for line in text.splitlines()]
+        export, add = (next(line for line in lines if line.startswith(word)) for word in ("export ", "ldapadd "))
+        subprocess.run(["bash", "-c", f"{export}\n{add}"], check=True, capture_output=True)
+        accounts = re.search(r"^  curl -s (http://\S+/accounts)", text, re.MULTILINE)[1]
+
+        def addresses():
+            with urllib.request.urlopen(accounts) as answer:
+                return [account["email"] for account in json.load(answer)]
+        wait_for(lambda: "your@example.com" in addresses(), 20, "an account for the person that was added")
+        pid = int(re.search(r"kill -TERM (\d+)", text)[1])
+        os.kill(pid, signal.SIGTERM)
+        wrapper = re.search(r"^  (\S+/idsyncd\.sh) (.*)$", text, re.MULTILINE)
+
+        def dry_run():
+            return subprocess.run([wrapper[1], *wrapper[2].split()], capture_output=True, text=True)
+        once = wait_for(lambda: (done := dry_run()).returncode != 7 and done, 20, "the daemon's end")
+        assert once.returncode == 0, once
+        demo.send_signal(signal.SIGINT)
+        assert demo.wait(scaled(20)) == 0, log.read_text()[-3000:]
+    finally:
+        end(demo)
+    assert not leftovers(tmp_path)
