@@ -61,7 +61,7 @@ static void on_status(void *userdata) {
         cycle = cycle_report(engine_cycle(m->engine));
         (void) store_queue_counts(m->store, NULL, &counts);
         if (cycle->complete > 0)
-                strbuf_printf(&out, "%llu people read at %s", (unsigned long long) cycle->people,
+                strbuf_printf(&out, "%llu people read at %s", (unsigned long long) cycle->complete_people,
                               usec_format_wall(cycle->complete, text));
         else
                 strbuf_puts(&out, "no complete read of the directory yet");

@@ -20,6 +20,7 @@ struct Cycle {
         Generation **of_remote;         /* what each target is busy with; NULL: idle */
         size_t n_busy;
         bool dry_run, absence_proven;
+        usec_t read_at;                 /* monotonic: the last complete read */
         CycleReport report;
         cycle_done_t done;
         void *userdata;
@@ -74,6 +75,8 @@ static void reconcile(Cycle *c, size_t i, Generation *g, bool fresh) {
         RemoteInput in = {
                 .people = g->people,
                 .cycle = c->report.number,
+                .started = fresh ? loop_wall(c->loop) : c->report.attempted,
+                .read_at = c->read_at,
                 .absence_proven = c->absence_proven,
                 .fresh_listing = fresh,
         };
@@ -143,6 +146,8 @@ static void on_read(ReadingResult *result, void *userdata) {
         if (result->state != READ_COMPLETE)
                 return;
         c->report.complete = loop_wall(c->loop);
+        c->read_at = loop_now(c->loop);
+        c->report.complete_people = result->people;
         c->absence_proven = result->absence_proven;
         g = generation_new(TAKE(result->rows));
         if (!g) {

@@ -16,6 +16,7 @@ typedef struct CycleReport {
         bool store_failed;
         usec_t attempted;               /* wall: the last start */
         usec_t complete;                /* wall: the last complete read; 0: none in this process */
+        uint64_t complete_people;       /* that it found */
 } CycleReport;
 
 /* dry_run: the cycle's number isn't kept. done: after each cycle and each retry, when all its targets ended; never from inside. */

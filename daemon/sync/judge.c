@@ -18,7 +18,7 @@ void judgement_deinit(Judgement *j) {
 
 /* What this version carries out. */
 static bool is_carried_out(ActionKind k) {
-        return k == ACTION_CREATE || k == ACTION_ADOPT;
+        return k == ACTION_CREATE || k == ACTION_ADOPT || k == ACTION_RECREATE || k == ACTION_DELETE;
 }
 
 static void open_deinit(Open *o) {
@@ -32,7 +32,13 @@ static void open_add(Open *o, const Action *a) {
                 o->n_acts++;
 }
 
-static int find_open(const JudgeInput *in, Judgement *j, Open *ret) {
+/* A frozen plan is in canonical order too. */
+static bool held_plan_has(const HeldPlan *held, const Action *a) {
+        return held && bsearch(a, held->actions, held->n_actions, sizeof(*a), action_compare);
+}
+
+/* went: the plan let go in this judgement; NULL: none. Its acts are in the queue, its adoptions are links. */
+static int find_open(const JudgeInput *in, const HeldPlan *went, Judgement *j, Open *ret) {
         const Plan *plan = in->plan;
         QueuePut put;
         int r = 0;
@@ -51,6 +57,8 @@ static int find_open(const JudgeInput *in, Judgement *j, Open *ret) {
                         j->n_not_carried_out++;
                         continue;
                 }
+                if (a->kind == ACTION_ADOPT && held_plan_has(went, a))
+                        continue;
                 if (a->kind != ACTION_ADOPT)
                         r = store_queue_probe(in->store, in->target->name, a, NULL, &put);
                 if (r < 0)
@@ -239,14 +247,15 @@ static int end(Store *store, int r) {
         return r;
 }
 
-static int judge_rest(const JudgeInput *in, const char *rules, HeldPlan **before, Judgement *j) {
+static int judge_rest(const JudgeInput *in, const char *rules, const HeldPlan *went, HeldPlan **before,
+                      Judgement *j) {
         _cleanup_(open_deinit) Open open = { 0 };
         _cleanup_(strbuf_deinit) StrBuf reason = STRBUF_INIT(4096);
         bool approved, waits;
         int r;
 
         j->n_suppressed = j->n_not_carried_out = 0;
-        r = find_open(in, j, &open);
+        r = find_open(in, went, j, &open);
         if (r < 0)
                 return r;
         j->n_open = open.n_acts;
@@ -267,7 +276,8 @@ static int judge_rest(const JudgeInput *in, const char *rules, HeldPlan **before
 }
 
 /* Actions that nobody asks for any more leave the queue; a held plan that an operator approved goes as it was frozen. */
-static int settle_earlier(const JudgeInput *in, const char *rules, HeldPlan **before, Judgement *j) {
+static int settle_earlier(const JudgeInput *in, const char *rules, HeldPlan **before, HeldPlan **ret_went,
+                          Judgement *j) {
         size_t dropped;
         int r;
 
@@ -278,13 +288,13 @@ static int settle_earlier(const JudgeInput *in, const char *rules, HeldPlan **be
                 return 0;
         memcpy(j->approved, (*before)->hash, sizeof(j->approved));
         r = let_held_go(in, *before, rules, j);
-        *before = held_plan_free(*before);
+        *ret_went = TAKE(*before);
         return r;
 }
 
 int judge_plan(const JudgeInput *in, Judgement *ret) {
         _cleanup_(freep) char *rules = rules_text(in->config, in->target);
-        _cleanup_(held_plan_freep) HeldPlan *before = NULL;
+        _cleanup_(held_plan_freep) HeldPlan *before = NULL, *went = NULL;
         int r;
 
         if (!rules)
@@ -296,9 +306,9 @@ int judge_plan(const JudgeInput *in, Judgement *ret) {
                 r = store_begin(in->store);
                 if (r < 0)
                         return r;
-                r = end(in->store, settle_earlier(in, rules, &before, ret));
+                r = end(in->store, settle_earlier(in, rules, &before, &went, ret));
                 if (r < 0)
                         return r;
         }
-        return judge_rest(in, rules, &before, ret);
+        return judge_rest(in, rules, went, &before, ret);
 }
