@@ -122,6 +122,7 @@ static int set_up(Once *o, Config *config, ErrCtx *err) {
                 .credentials = o->options->credentials,
                 .reader = o->options->reader,
                 .dry_run = o->options->dry_run,
+                .once = true,
                 .approvals = o->options->approvals,
                 .n_approvals = o->options->n_approvals,
                 .cycle_done = on_cycle_done,

@@ -131,7 +131,7 @@ void channel_answered(Channel *c, Call call, const HttpResult *result, Outcome *
 static void decode_answer(ChannelCall *call, const HttpResult *result, Outcome *outcome) {
         ErrCtx err = { 0 };
 
-        if (outcome->class != OUTCOME_OK || !call->spec.decode)
+        if (outcome->class != OUTCOME_OK || outcome->hint == HINT_NOT_FOUND || !call->spec.decode)
                 return;
         if (call->spec.decode(result, call->spec.userdata, &err) >= 0)
                 return;

@@ -39,6 +39,7 @@ static int make_remote(Engine *e, const TargetConfig *target, ErrCtx *err) {
                 .store = e->options.store,
                 .config = e->config,
                 .dry_run = e->options.dry_run,
+                .once = e->options.once,
                 .approvals = e->options.approvals,
                 .n_approvals = e->options.n_approvals,
                 .changed = e->options.changed,
@@ -116,6 +117,10 @@ int engine_new(const EngineOptions *options, Config *config, Engine **ret, ErrCt
 
         if (!e)
                 return -ENOMEM;
+        /* What an engine before this one left begun. */
+        r = store_queue_recover(options->store);
+        if (r < 0)
+                return r;
         e->options = *options;
         e->config = config_ref(config);
         r = load_bind_secret(e, err);

@@ -11,7 +11,7 @@ typedef struct EngineOptions {
         Store *store;
         const char *credentials;        /* directory */
         const char *reader;             /* path of idsyncd-directory */
-        bool dry_run;
+        bool dry_run, once;             /* once: a one-shot run */
         char *const *approvals;
         size_t n_approvals;
         void (*cycle_done)(void *userdata);     /* a cycle or a retry ended */

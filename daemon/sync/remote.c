@@ -21,6 +21,7 @@ struct Remote {
         Plan *plan;
         HeldPlan *held;
         usec_t roles_read;              /* monotonic; 0: never */
+        usec_t asked;                   /* monotonic: the complete read that the last plan stands on; 0: none */
         uint64_t blocked_seen;          /* what was logged last, so that it is said once */
         /* reconciling */
         RemoteInput in;
@@ -208,6 +209,18 @@ static void say_store_fault(Remote *r) {
         fail(r, REMOTE_INCOMPLETE, store_error(r->env.store));
 }
 
+static int start_listing(Remote *r);
+
+/* Nothing is taken away on the word of a listing that is older than this cycle. */
+static bool needs_fresh_listing(const Remote *r) {
+        if (r->accounts->begun >= r->in.started)
+                return false;
+        for (size_t i = 0; i < r->plan->n_actions; i++)
+                if (action_kind_is_destructive(r->plan->actions[i].kind))
+                        return true;
+        return false;
+}
+
 static void on_decide(void *userdata) {
         Remote *r = userdata;
         ErrCtx err = { 0 };
@@ -234,7 +247,14 @@ static void on_decide(void *userdata) {
                 fail(r, REMOTE_INCOMPLETE, "out of memory");
                 return;
         }
+        if (needs_fresh_listing(r)) {
+                r->plan = plan_free(r->plan);
+                if (start_listing(r) < 0)
+                        fail(r, REMOTE_INCOMPLETE, "out of memory");
+                return;
+        }
         r->report.plan = r->plan;
+        r->asked = r->in.read_at;
         log_blocked(r);
         if (judge(r) < 0) {
                 say_store_fault(r);
@@ -381,11 +401,37 @@ static void on_look(void *userdata) {
                 loop_timer_after(r->look_timer, 0);
 }
 
-static void on_created(const Account *account, void *userdata) {
+static const Accounts *on_accounts(void *userdata) {
+        return ((Remote *) userdata)->accounts;
+}
+
+static bool on_is_fresh(void *userdata) {
         Remote *r = userdata;
 
+        if (r->asked == 0)
+                return false;
+        return r->env.once || loop_now(r->env.loop) - r->asked < 2 * r->env.config->directory.poll_interval;
+}
+
+static void on_account_changed(const char *was, const Account *now, void *userdata) {
+        Remote *r = userdata;
+
+        Accounts *rest = NULL;
+        int q = 0;
+
+        if (!r->accounts)
+                return;
+        if (was && accounts_by_id(r->accounts, was)) {
+                q = accounts_without(r->accounts, was, &rest);
+                /* now may stand in the old listing. */
+                if (q >= 0 && now)
+                        q = accounts_add(rest, now);
+                accounts_free(r->accounts);
+                r->accounts = rest;
+        } else if (now)
+                q = accounts_add(r->accounts, now);
         /* Without memory for it the listing is worth nothing: the next cycle takes a fresh one. */
-        if (r->accounts && accounts_add(r->accounts, account) < 0)
+        if (q < 0)
                 r->accounts = accounts_free(r->accounts);
 }
 
@@ -401,7 +447,15 @@ static void on_changed(void *userdata) {
 
 int remote_new(const RemoteEnv *env, Channel *channel, Remote **ret) {
         _cleanup_(remote_freep) Remote *r = calloc(1, sizeof(*r));
-        WorkerHooks hooks = { on_roles, on_look, on_created, on_changed, r };
+        WorkerHooks hooks = {
+                .roles = on_roles,
+                .look = on_look,
+                .accounts = on_accounts,
+                .is_fresh = on_is_fresh,
+                .account_changed = on_account_changed,
+                .changed = on_changed,
+                .userdata = r,
+        };
         int q;
 
         if (!r)

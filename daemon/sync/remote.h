@@ -24,7 +24,7 @@ typedef struct RemoteEnv {
         Loop *loop;
         Store *store;                   /* in a dry run: a scratch copy */
         const Config *config;
-        bool dry_run;
+        bool dry_run, once;
         char *const *approvals;         /* hashes that an operator lets go ahead */
         size_t n_approvals;
         void (*changed)(void *userdata);        /* status of some target changed */
@@ -34,6 +34,8 @@ typedef struct RemoteEnv {
 typedef struct RemoteInput {
         const People *people;           /* borrowed until done */
         int64_t cycle;
+        usec_t started;                 /* wall: when the cycle (or the retry) began */
+        usec_t read_at;                 /* monotonic: when the complete read ended that the people come from */
         bool absence_proven;
         bool fresh_listing;             /* the cached one won't do */
 } RemoteInput;

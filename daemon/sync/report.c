@@ -51,7 +51,8 @@ static ExitCode remote_exit_code(const ReportInput *in, const Remote *remote) {
         left = counts.waiting + counts.uncertain + counts.running;
         if (left > 0 && remote_parked_until(remote) > 0)
                 code = exit_code_worse(code, EXIT_TARGET);
-        if (left + report->n_open + report->n_suppressed + report->n_not_carried_out > 0)
+        /* A dead letter is a difference in the run that gives it up, too: only later plans count it as suppressed. */
+        if (left + counts.dead + report->n_open + report->n_suppressed + report->n_not_carried_out > 0)
                 code = exit_code_worse(code, EXIT_DIFFERENCES);
         if (report->plan && report->plan->n_blocked > 0)
                 code = exit_code_worse(code, EXIT_DIFFERENCES);

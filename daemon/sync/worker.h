@@ -11,8 +11,12 @@ typedef struct WorkerHooks {
         const Roles *(*roles)(void *userdata);
         /* Some action waits for a listing that begins from now on. May be called again while one is due. */
         void (*look)(void *userdata);
-        /* An account came to be: a cached listing must learn of it. Borrowed. */
-        void (*created)(const Account *account, void *userdata);
+        /* The target's listing, for the invariants; NULL: none. */
+        const Accounts *(*accounts)(void *userdata);
+        /* Does a recent complete read still ask for what is queued? */
+        bool (*is_fresh)(void *userdata);
+        /* We changed an account: what was (remote id, or NULL) and what is (or NULL: unknown or gone). Borrowed. */
+        void (*account_changed)(const char *was, const Account *now, void *userdata);
         /* An action ended or was put off: queue counts have changed. */
         void (*changed)(void *userdata);
         void *userdata;

@@ -23,15 +23,15 @@ const char *outcome_class_to_string(OutcomeClass c) {
 
 static const struct CallRow {
         const char *name;
-        bool write;
+        bool write, password;
 } calls[_CALL_MAX] = {
-        [CALL_TOKEN] = { "token", false },
-        [CALL_ROLES] = { "roles", false },
-        [CALL_LIST] = { "list", false },
-        [CALL_GET] = { "get", false },
-        [CALL_CREATE] = { "create", true },
-        [CALL_CREATE_SHORT] = { "create-short", true },
-        [CALL_DELETE] = { "delete", true },
+        [CALL_TOKEN] = { "token", false, false },
+        [CALL_ROLES] = { "roles", false, false },
+        [CALL_LIST] = { "list", false, false },
+        [CALL_GET] = { "get", false, false },
+        [CALL_CREATE] = { "create", true, true },
+        [CALL_CREATE_SHORT] = { "create-short", true, false },
+        [CALL_DELETE] = { "delete", true, false },
 };
 
 const char *call_to_string(Call c) {
@@ -40,6 +40,10 @@ const char *call_to_string(Call c) {
 
 bool call_is_write(Call c) {
         return (unsigned) c < _CALL_MAX && calls[c].write;
+}
+
+bool call_has_password(Call c) {
+        return (unsigned) c < _CALL_MAX && calls[c].password;
 }
 
 /* ---- roles ---- */
@@ -83,18 +87,31 @@ void call_request_deinit(CallRequest *r) {
 /* What both Umbrella families share: they differ in host, label and capabilities. */
 #define UMBRELLA_COMMON                                                 \
         .token_limit = { USEC_PER_MINUTE, 20 },                         \
+        .serial = 1u << ACTION_DELETE | 1u << ACTION_RECREATE,          \
         .has_roles_call = true,                                         \
         .build = umbrella_build,                                        \
         .classify = umbrella_classify,                                  \
         .decode_token = umbrella_decode_token,                          \
         .decode_roles = umbrella_decode_roles,                          \
         .decode_page = umbrella_decode_page,                            \
-        .decode_account = umbrella_decode_account,                      \
+        .decode_answer = umbrella_decode_answer,                        \
         .flow_begin = umbrella_flow_begin,                              \
+        .flow_resume = umbrella_flow_resume,                            \
         .flow_after = umbrella_flow_after,                              \
         .flow_seen = umbrella_flow_seen
 
 static const TargetDriver drivers[_TARGET_TYPE_MAX] = {
+        [TARGET_UMBRELLA_GOV] = {
+                .label = "Umbrella for Government",
+                .capabilities = {
+                        .create = true,
+                        .recreate = true,
+                        .delete = true,
+                        .needs_names = true,
+                        .has_roles = true,
+                },
+                UMBRELLA_COMMON,
+        },
         [TARGET_UMBRELLA] = {
                 .label = "Umbrella",
                 .capabilities = {

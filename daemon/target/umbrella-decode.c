@@ -313,3 +313,14 @@ int umbrella_decode_account(const HttpResult *result, Arena *arena, Account *ret
         r = umbrella_read_account(object, &a, id, err);
         return r < 0 ? r : keep_account(&a, arena, ret);
 }
+
+int umbrella_decode_answer(const TargetConfig *target _unused_, Call call, const Action *action _unused_,
+                           const HttpResult *result, Arena *arena, Answer *ret, ErrCtx *err) {
+        int r;
+
+        if (call != CALL_GET && call != CALL_CREATE && call != CALL_CREATE_SHORT)
+                return 0;
+        r = umbrella_decode_account(result, arena, &ret->account, err);
+        ret->has_account = r >= 0;
+        return r;
+}

@@ -14,35 +14,12 @@
  *
  * An answer that never came, in START or SHORT: look. There: ours. Not there: the same step again. */
 #include "base/strings.h"
+#include "target/flow.h"
 #include "target/umbrella.h"
 
 #define BIT(x) (1u << (x))
 #define STEPS_ANY ~0u
 #define HINTS_ANY ~0u
-
-static void next_is(const FlowInput *in, FlowVerb verb, FlowNext *ret) {
-        *ret = (FlowNext){ .verb = verb, .step = in->step };
-}
-
-static void _printf_(3, 4) next_is_dead(const FlowInput *in, FlowNext *ret, const char *format, ...) {
-        va_list ap;
-
-        next_is(in, FLOW_DEAD, ret);
-        va_start(ap, format);
-        vsnprintf(ret->detail, sizeof(ret->detail), format, ap);
-        va_end(ap);
-}
-
-static void next_is_done(const FlowInput *in, LinkOrigin origin, FlowNext *ret) {
-        next_is(in, FLOW_DONE, ret);
-        ret->origin = origin;
-}
-
-static void next_is_call(const FlowInput *in, Step step, Call call, FlowNext *ret) {
-        next_is(in, FLOW_CALL, ret);
-        ret->step = step;
-        ret->call = call;
-}
 
 static const char *printable_address(const FlowInput *in, char buf[static 256]) {
         return str_printable(in->action->address ? in->action->address : "", buf, 256);
@@ -52,20 +29,20 @@ static const char *printable_address(const FlowInput *in, char buf[static 256]) 
 static void unknown_step(const FlowInput *in, FlowNext *ret) {
         const char *kind = action_kind_to_string(in->action->kind);
 
-        next_is_dead(in, ret, "this version of idsyncd has no step %d of \"%s\" at Umbrella", (int) in->step,
+        flow_dead(in, ret, "this version of idsyncd has no step %d of \"%s\" at Umbrella", (int) in->step,
                      kind ? kind : "?");
 }
 
 /* ---- create ---- */
 
 static void create_refused(const FlowInput *in, FlowNext *ret) {
-        next_is_dead(in, ret, "%.400s", in->outcome->detail);
+        flow_dead(in, ret, "%.400s", in->outcome->detail);
 }
 
 static void create_conflict(const FlowInput *in, FlowNext *ret) {
         char address[256];
 
-        next_is_dead(in, ret,
+        flow_dead(in, ret,
                      "%.180s isn't among this organization's accounts, yet Umbrella says \"%.60s\" to both "
                      "ways of creating it: an account of another Umbrella organization has that address%s. "
                      "Remove the account there, or take the person out of this target's groups; then retry",
@@ -74,28 +51,28 @@ static void create_conflict(const FlowInput *in, FlowNext *ret) {
 }
 
 static void create_done(const FlowInput *in, FlowNext *ret) {
-        next_is_done(in, LINK_CREATED, ret);
+        flow_done_put(in, LINK_CREATED, ret);
 }
 
 static void create_later(const FlowInput *in, FlowNext *ret) {
-        next_is(in, FLOW_LATER, ret);
+        flow_next(in, FLOW_LATER, ret);
 }
 
 static void create_look(const FlowInput *in, FlowNext *ret) {
-        next_is(in, FLOW_LOOK, ret);
+        flow_next(in, FLOW_LOOK, ret);
 }
 
 static void create_look_in_use(const FlowInput *in, FlowNext *ret) {
-        next_is(in, FLOW_LOOK, ret);
+        flow_next(in, FLOW_LOOK, ret);
         ret->step = STEP_IN_USE;
 }
 
 static void create_long(const FlowInput *in, FlowNext *ret) {
-        next_is_call(in, STEP_START, CALL_CREATE, ret);
+        flow_call(in, STEP_START, CALL_CREATE, ret);
 }
 
 static void create_short(const FlowInput *in, FlowNext *ret) {
-        next_is_call(in, STEP_SHORT, CALL_CREATE_SHORT, ret);
+        flow_call(in, STEP_SHORT, CALL_CREATE_SHORT, ret);
 }
 
 /* The first row that fits decides. */
@@ -150,16 +127,16 @@ static void create_seen(const FlowInput *in, FlowNext *ret) {
         if (!in->seen)
                 create_step(in->step)->absent(in, ret);
         else if (in->seen_linked)
-                next_is_dead(in, ret,
+                flow_dead(in, ret,
                              "the account %s with the address %.180s is another person's already; one "
                              "address can't serve two people: correct the directory, then retry",
                              in->seen->remote_id, printable_address(in, address));
         else if (in->was_uncertain)
-                next_is_done(in, LINK_CREATED, ret);
+                flow_done_put(in, LINK_CREATED, ret);
         else if (in->target->adopt == ADOPT_EMAIL)
-                next_is_done(in, LINK_ADOPTED, ret);
+                flow_done_put(in, LINK_ADOPTED, ret);
         else
-                next_is_dead(in, ret,
+                flow_dead(in, ret,
                              "%.180s has an account here already (%s) that isn't ours, and adopt = "
                              "\"never\" leaves it alone; remove it by hand, or set adopt = \"email\"",
                              printable_address(in, address), in->seen->remote_id);
@@ -168,17 +145,25 @@ static void create_seen(const FlowInput *in, FlowNext *ret) {
 /* ---- every kind ---- */
 
 static void adopt_begin(const FlowInput *in, FlowNext *ret) {
-        next_is_done(in, LINK_ADOPTED, ret);
+        flow_done_put(in, LINK_ADOPTED, ret);
+}
+
+static void create_resume(const FlowInput *in, FlowNext *ret) {
+        flow_next(in, FLOW_LOOK, ret);
 }
 
 static const struct KindRow {
         void (*begin)(const FlowInput *in, FlowNext *ret);
+        void (*resume)(const FlowInput *in, FlowNext *ret);
         void (*after)(const FlowInput *in, FlowNext *ret);
         void (*seen)(const FlowInput *in, FlowNext *ret);
         const struct StepRow *(*step)(Step step);
 } kinds[_ACTION_KIND_MAX] = {
-        [ACTION_CREATE] = { create_begin, create_ended, create_seen, create_step },
-        [ACTION_ADOPT] = { adopt_begin, unknown_step, unknown_step, NULL },
+        [ACTION_CREATE] = { create_begin, create_resume, create_ended, create_seen, create_step },
+        [ACTION_ADOPT] = { adopt_begin, adopt_begin, unknown_step, unknown_step, NULL },
+        [ACTION_DELETE] = { umbrella_delete_begin, umbrella_delete_begin, umbrella_delete_after, unknown_step, NULL },
+        [ACTION_RECREATE] = { umbrella_recreate_begin, umbrella_recreate_resume, umbrella_recreate_after,
+                              umbrella_recreate_seen, NULL },
 };
 
 static const struct KindRow *find_kind(const FlowInput *in) {
@@ -196,6 +181,12 @@ void umbrella_flow_begin(const FlowInput *in, FlowNext *ret) {
         const struct KindRow *row = find_kind(in);
 
         (row ? row->begin : unknown_step)(in, ret);
+}
+
+void umbrella_flow_resume(const FlowInput *in, FlowNext *ret) {
+        const struct KindRow *row = find_kind(in);
+
+        (row ? row->resume : unknown_step)(in, ret);
 }
 
 void umbrella_flow_after(const FlowInput *in, FlowNext *ret) {

@@ -27,6 +27,8 @@ void umbrella_classify(const TargetConfig *target, Call call, const HttpResult *
 int umbrella_decode_token(const HttpResult *result, Secret **ret_bearer, usec_t *ret_lifetime, ErrCtx *err);
 int umbrella_decode_roles(const HttpResult *result, Roles *ret, ErrCtx *err);
 int umbrella_decode_account(const HttpResult *result, Arena *arena, Account *ret, ErrCtx *err);
+int umbrella_decode_answer(const TargetConfig *target, Call call, const Action *action, const HttpResult *result,
+                           Arena *arena, Answer *ret, ErrCtx *err);
 /* One account of an answer: texts are borrowed from the object, the id stands in `id`. 0, -EBADMSG. */
 int umbrella_read_account(struct json_object *object, Account *ret, char id[static UMBRELLA_ID_SIZE],
                           ErrCtx *err);
@@ -37,5 +39,14 @@ int umbrella_decode_page(const TargetConfig *target, const HttpResult *result, L
 
 /* umbrella-flow.c */
 void umbrella_flow_begin(const FlowInput *in, FlowNext *ret);
+void umbrella_flow_resume(const FlowInput *in, FlowNext *ret);
 void umbrella_flow_after(const FlowInput *in, FlowNext *ret);
 void umbrella_flow_seen(const FlowInput *in, FlowNext *ret);
+
+/* umbrella-remove.c: deletes and recreates */
+void umbrella_delete_begin(const FlowInput *in, FlowNext *ret);
+void umbrella_delete_after(const FlowInput *in, FlowNext *ret);
+void umbrella_recreate_begin(const FlowInput *in, FlowNext *ret);
+void umbrella_recreate_resume(const FlowInput *in, FlowNext *ret);
+void umbrella_recreate_after(const FlowInput *in, FlowNext *ret);
+void umbrella_recreate_seen(const FlowInput *in, FlowNext *ret);

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The invariants, asked once more right before an action touches an account. */
+#pragma once
+
+#include "model/invariant.h"
+#include "store/store.h"
+
+typedef struct GuardInput {
+        Store *store;
+        const TargetConfig *target;
+        const Accounts *accounts;       /* the target's listing */
+        int64_t id;                     /* the action's row */
+        const Action *action;
+        const Account *current;         /* the account as it was fetched just now; NULL: not fetched, the listing counts */
+        const char *own_login;          /* the API's own user; NULL: none */
+} GuardInput;
+
+/* 0: it may; GUARD_E_BREACH with the reason for people in err; -errno of the store. */
+#define GUARD_E_BREACH 1
+int guard_check(const GuardInput *in, ErrCtx *err);

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Shared by worker.c (what is taken up, when) and worker-job.c (how one action goes on) alone. */
+#pragma once
+
+#include <sys/queue.h>
+
+#include "store/store-queue.h"
+#include "sync/worker.h"
+
+/* An action that is taken up: a call under way, a wait, or a look that others share. */
+typedef struct Job {
+        TAILQ_ENTRY(Job) link;
+        Worker *worker;
+        QueueItem *item;
+        ChannelCall *call;
+        Call kind;
+        Step step;
+        unsigned places;                /* calls set aside for this job */
+        bool looking;
+        bool look_begun;                /* the listing under way began after this job asked for one */
+        LoopTimer *timer;               /* FLOW_WAIT */
+        usec_t wait_until;              /* wall; 0: doesn't wait */
+        Call wait_call;
+        Secret *password;
+        Arena *arena;                   /* of the decoded answer */
+        Answer answer;
+        const Account *account;         /* whose the action's end is: of the answer, or of the listing; NULL: none */
+} Job;
+
+TAILQ_HEAD(JobList, Job);
+
+/* Since when an action fails, told by how many others had succeeded then. */
+typedef struct Failure { int64_t id; uint64_t successes; } Failure;
+
+struct Worker {
+        Loop *loop;
+        Store *store;
+        const Config *config;
+        const TargetConfig *target;
+        const TargetDriver *driver;
+        Channel *channel;
+        WorkerHooks hooks;
+        struct JobList jobs;
+        size_t n_jobs, n_looking;
+        LoopTask *task;
+        LoopTimer *timer;
+        bool started, draining;
+        Failure *failures;
+        size_t n_failures;
+};
+
+/* Takes the item; its first step begins. */
+int job_start(Worker *w, QueueItem *take_item);
+/* Leaves the row as it is. */
+void job_end(Job *job);
+/* The shared listing is here. */
+void job_looked(Job *job, const Accounts *accounts, const Links *links);
+void worker_store_fault(Worker *w, int r);

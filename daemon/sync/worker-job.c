@@ -1,0 +1,540 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One action through the steps of its flow. Each change of step is in the store before the next byte goes out, so that a crash finds the row
+ * RUNNING and the next start looks first. */
+#include <errno.h>
+
+#include "base/failpoint.h"
+#include "base/log.h"
+#include "model/address.h"
+#include "store/store-ledger.h"
+#include "sync/guard.h"
+#include "sync/worker-internal.h"
+
+#define TRIES_MAX 12
+#define FRESH_WAIT (10 * USEC_PER_SEC)
+
+static void job_follow(Job *job, const FlowNext *next, const Outcome *outcome);
+
+static FlowInput flow_input(const Job *job) {
+        return (FlowInput){
+                .target = job->worker->target,
+                .action = &job->item->action,
+                .step = job->step,
+                .was_uncertain = job->item->was_uncertain,
+                .memo = job->item->memo,
+                .wall = loop_wall(job->worker->loop),
+        };
+}
+
+static LogFields job_fields(const Job *job, const Outcome *outcome) {
+        const QueueItem *item = job->item;
+
+        return (LogFields){
+                .target = job->worker->target->name,
+                .action = action_kind_to_string(item->action.kind),
+                .action_id = item->id,
+                .cycle = item->cycle,
+                .person = item->action.person,
+                .account = item->action.address,
+                .remote_id = job->account ? job->account->remote_id : item->action.remote_id,
+                .outcome = outcome ? outcome_class_to_string(outcome->class) : NULL,
+                .http_status = outcome ? outcome->http_status : 0,
+                .attempt = item->attempts,
+        };
+}
+
+void worker_store_fault(Worker *w, int r) {
+        LogFields fields = { .message_id = MSGID_STORE_FAULT, .target = w->target->name };
+
+        log_event(LOG_ERR, &fields, "%s: the queue can't be written: %s", w->target->name,
+                  r == -ENOSPC || r == -EIO ? store_error(w->store) : strerror(-r));
+}
+
+/* ---- the end of a job ---- */
+
+static Job *job_free(Job *job) {
+        channel_call_cancel(job->call);
+        loop_timer_free(job->timer);
+        secret_free(job->password);
+        arena_free(job->arena);
+        queue_item_free(job->item);
+        free(job);
+        return NULL;
+}
+
+void job_end(Job *job) {
+        Worker *w = job->worker;
+
+        TAILQ_REMOVE(&w->jobs, job, link);
+        w->n_jobs--;
+        if (job->looking)
+                w->n_looking--;
+        if (job->places > 0)
+                channel_give_back(w->channel, job->places);
+        job_free(job);
+        loop_task_arm(w->task);
+        w->hooks.changed(w->hooks.userdata);
+}
+
+/* A row that couldn't be written stays as it is in the store, and is looked at after a restart. */
+static void end_after(Job *job, int r) {
+        if (r < 0)
+                worker_store_fault(job->worker, r);
+        job_end(job);
+}
+
+static int change_row(Job *job, QueueState state, usec_t due, const Outcome *outcome, const char *detail) {
+        QueueItem *item = job->item;
+        QueueChange change = {
+                .state = state,
+                .step = job->step,
+                .was_uncertain = item->was_uncertain,
+                .attempts = item->attempts,
+                .due = due,
+                .outcome = outcome ? outcome_class_to_string(outcome->class) : NULL,
+                .detail = detail,
+                .http_status = outcome ? outcome->http_status : 0,
+                .remote_id = state == QUEUE_DONE && job->account ? job->account->remote_id : NULL,
+                .forget = state == QUEUE_DROPPED,
+        };
+
+        return store_queue_change(job->worker->store, item->id, &change, loop_wall(job->worker->loop));
+}
+
+static void forget_failures(Worker *w, int64_t id) {
+        for (size_t i = 0; i < w->n_failures; i++)
+                if (w->failures[i].id == id) {
+                        w->failures[i] = w->failures[--w->n_failures];
+                        return;
+                }
+}
+
+static int put_link(Job *job, LinkOrigin origin) {
+        const Action *a = &job->item->action;
+        Worker *w = job->worker;
+        _cleanup_(freep) char *key = NULL;
+        Link link = {
+                .person = a->person,
+                .remote_id = job->account->remote_id,
+                .role = a->after.role ? a->after.role : job->account->role,
+                .origin = origin,
+                .since = loop_wall(w->loop),
+        };
+        int r;
+
+        if (address_key(a->address, &key, NULL) == 0)
+                link.address = key;
+        r = store_link_put(w->store, w->target->name, &link);
+        return r > 0 ? -EEXIST : r;
+}
+
+static int write_done(Job *job, const Outcome *outcome, const FlowNext *next) {
+        Worker *w = job->worker;
+        int r;
+
+        r = store_begin(w->store);
+        if (r < 0)
+                return r;
+        r = change_row(job, QUEUE_DONE, 0, outcome, NULL);
+        if (r >= 0 && next->link == LINK_PUT && job->account)
+                r = put_link(job, next->origin);
+        if (r >= 0 && next->link == LINK_DROP)
+                r = store_link_drop(w->store, w->target->name, job->item->action.person);
+        if (r < 0) {
+                store_rollback(w->store);
+                return r;
+        }
+        return store_commit(w->store);
+}
+
+static void job_done(Job *job, const Outcome *outcome, const FlowNext *next) {
+        Worker *w = job->worker;
+        const Action *a = &job->item->action;
+        LogFields fields;
+        int r;
+
+        r = write_done(job, outcome, next);
+        if (r >= 0) {
+                forget_failures(w, job->item->id);
+                fields = job_fields(job, outcome);
+                fields.message_id = MSGID_ACTION_DONE;
+                log_event(LOG_INFO, &fields, "%s: %s %s: done, account %s", w->target->name, action_kind_to_string(a->kind),
+                          a->address, fields.remote_id ? fields.remote_id : "-");
+                w->hooks.account_changed(a->remote_id, next->link == LINK_DROP ? NULL : job->account, w->hooks.userdata);
+        }
+        end_after(job, r);
+}
+
+static void job_dead(Job *job, const Outcome *outcome, const char *detail, bool critical) {
+        LogFields fields = job_fields(job, outcome);
+        int r;
+
+        r = change_row(job, QUEUE_DEAD, 0, outcome, detail);
+        if (r >= 0) {
+                forget_failures(job->worker, job->item->id);
+                fields.message_id = critical ? MSGID_RECREATE_UNFINISHED : MSGID_DEAD_LETTER;
+                log_event(critical ? LOG_CRIT : LOG_ERR, &fields, "%s: %s %s: given up (dead letter %lld): %s",
+                          job->worker->target->name, action_kind_to_string(job->item->action.kind), job->item->action.address,
+                          (long long) job->item->id, detail);
+        }
+        end_after(job, r);
+}
+
+/* The invariants say no: the next plan will say so too. */
+static void job_refused(Job *job, const char *reason) {
+        LogFields fields = job_fields(job, NULL);
+        int r;
+
+        r = change_row(job, QUEUE_DROPPED, 0, NULL, reason);
+        if (r >= 0) {
+                fields.message_id = MSGID_LAST_OR_PROTECTED_KEPT;
+                log_event(LOG_WARNING, &fields, "%s: %s %s: not done: %s", job->worker->target->name,
+                          action_kind_to_string(job->item->action.kind), job->item->action.address, reason);
+        }
+        end_after(job, r);
+}
+
+/* ---- failures ---- */
+
+/* Counts a try only when others succeeded since this action's last failure: a target that is down is not the action's fault. */
+static void count_try(Job *job) {
+        Worker *w = job->worker;
+        uint64_t now = channel_successes(w->channel);
+        Failure *failures;
+
+        for (size_t i = 0; i < w->n_failures; i++)
+                if (w->failures[i].id == job->item->id) {
+                        if (now > w->failures[i].successes)
+                                job->item->attempts++;
+                        w->failures[i].successes = now;
+                        return;
+                }
+        failures = reallocarray(w->failures, w->n_failures + 1, sizeof(*failures));
+        if (!failures)
+                return;
+        w->failures = failures;
+        w->failures[w->n_failures++] = (Failure){ job->item->id, now };
+}
+
+static bool out_of_tries(Job *job, const Outcome *outcome) {
+        char detail[600];
+
+        if (job->item->attempts < TRIES_MAX)
+                return false;
+        snprintf(detail, sizeof(detail), "failed %u times while other actions succeeded; last: %s", job->item->attempts,
+                 outcome ? outcome->detail : str_empty(job->item->detail) ? "no answer" : job->item->detail);
+        job_dead(job, outcome, detail, job->step == STEP_DELETED);
+        return true;
+}
+
+static void job_later(Job *job, const Outcome *outcome) {
+        Worker *w = job->worker;
+        usec_t wall = loop_wall(w->loop), due = channel_next_free(w->channel);
+
+        if (outcome->class == OUTCOME_TRANSIENT)
+                count_try(job);
+        if (out_of_tries(job, outcome))
+                return;
+        /* After a failure others go first when the target is probed. */
+        if (outcome->class == OUTCOME_TRANSIENT)
+                due = usec_add(due > wall ? due : wall, USEC_PER_SEC);
+        end_after(job, change_row(job, QUEUE_WAITING, due, outcome, outcome->detail));
+}
+
+static void job_look(Job *job, const Outcome *outcome) {
+        Worker *w = job->worker;
+        int r;
+
+        r = change_row(job, QUEUE_UNCERTAIN, loop_wall(w->loop), outcome, outcome ? outcome->detail : NULL);
+        if (r < 0) {
+                end_after(job, r);
+                return;
+        }
+        job->looking = true;
+        job->look_begun = false;
+        w->n_looking++;
+        w->hooks.look(w->hooks.userdata);
+}
+
+/* ---- calls ---- */
+
+/* The places that a call leaves behind, or uses up. */
+static unsigned follow_up_of(const Job *job) {
+        return job->kind == CALL_DELETE && job->item->action.kind == ACTION_RECREATE && job->places == 0 ? 1 : 0;
+}
+
+static int make_password(Job *job, CallInput *in) {
+        const Config *config = job->worker->config;
+        int r;
+
+        job->password = secret_free(job->password);
+        r = secret_generate_password(config->password.length, config->password.classes, &job->password);
+        in->password = job->password;
+        return r;
+}
+
+static int on_prepare(CallInput *in, void *userdata) {
+        Job *job = userdata;
+        Worker *w = job->worker;
+        const Roles *roles = w->hooks.roles(w->hooks.userdata);
+        int r;
+
+        in->action = &job->item->action;
+        in->remote_id = job->item->action.remote_id;
+        in->memo = job->item->memo;
+        if (w->driver->has_roles_call)
+                in->role_id = roles ? roles_id(roles, job->item->action.after.role) : NULL;
+        if (call_has_password(job->kind)) {
+                r = make_password(job, in);
+                if (r < 0)
+                        return r;
+        }
+        job->places += follow_up_of(job);
+        return store_queue_running(w->store, job->item->id, job->step, loop_wall(w->loop));
+}
+
+static int on_decode(const HttpResult *result, void *userdata, ErrCtx *err) {
+        Job *job = userdata;
+        Worker *w = job->worker;
+
+        job->arena = arena_free(job->arena);
+        job->arena = arena_new();
+        if (!job->arena)
+                return -ENOMEM;
+        return w->driver->decode_answer(w->target, job->kind, &job->item->action, result, job->arena, &job->answer, err);
+}
+
+/* An API may repeat what it was sent: a password must not come into the store or the log that way. */
+static void blank_password(const Job *job, char *text) {
+        char *found;
+
+        if (!job->password)
+                return;
+        while ((found = strstr(text, secret_data(job->password))))
+                memset(found, '*', secret_len(job->password));
+}
+
+static void on_call_done(const Outcome *outcome, bool sent _unused_, void *userdata) {
+        Job *job = userdata;
+        Outcome own = *outcome;
+        FlowInput in;
+        FlowNext next = { 0 };
+
+        job->call = NULL;
+        blank_password(job, own.detail);
+        job->password = secret_free(job->password);
+        if (own.class == OUTCOME_UNCERTAIN) {
+                job->item->was_uncertain = true;
+                count_try(job);
+        }
+        in = flow_input(job);
+        in.outcome = &own;
+        in.call = job->kind;
+        if (own.class == OUTCOME_OK && own.hint != HINT_NOT_FOUND) {
+                in.answer = &job->answer;
+                job->account = job->answer.has_account ? &job->answer.account : NULL;
+        }
+        job->worker->driver->flow_after(&in, &next);
+        job_follow(job, &next, &own);
+}
+
+static bool needs_guard(const Job *job) {
+        return call_is_write(job->kind) && job->item->action.kind != ACTION_CREATE && job->step != STEP_DELETED;
+}
+
+static int ask_guard(Job *job, ErrCtx *err) {
+        Worker *w = job->worker;
+        GuardInput in = {
+                .store = w->store,
+                .target = w->target,
+                .accounts = w->hooks.accounts(w->hooks.userdata),
+                .id = job->item->id,
+                .action = &job->item->action,
+                .current = job->account,
+        };
+
+        if (!in.accounts)
+                return err_set(err, GUARD_E_BREACH, 0, "no listing of the target's accounts is at hand");
+        return guard_check(&in, err);
+}
+
+static void job_call(Job *job, Call call) {
+        ChannelSpec spec = {
+                .call = call,
+                .priority = action_kind_is_destructive(job->item->action.kind) ? CALL_PRIORITY_REMOVAL
+                                                                               : CALL_PRIORITY_CREATE,
+                .prepare = on_prepare,
+                .decode = on_decode,
+                .done = on_call_done,
+                .userdata = job,
+        };
+        Outcome outcome = { .class = OUTCOME_TRANSIENT, .detail = "out of memory" };
+        ErrCtx err = { 0 };
+        int r;
+
+        job->kind = call;
+        if (needs_guard(job)) {
+                r = ask_guard(job, &err);
+                if (r < 0) {
+                        end_after(job, r);
+                        return;
+                }
+                if (r > 0) {
+                        job_refused(job, err.text);
+                        return;
+                }
+        }
+        job->account = NULL;
+        job->answer = (Answer){ 0 };
+        spec.follow_up = follow_up_of(job);
+        spec.has_place = job->places > 0 && spec.follow_up == 0;
+        if (spec.has_place)
+                job->places--;
+        if (channel_call(job->worker->channel, &spec, &job->call) < 0)
+                job_later(job, &outcome);
+}
+
+/* ---- flows ---- */
+
+static void on_wait_over(void *userdata) {
+        Job *job = userdata;
+
+        job->wait_until = 0;
+        job_call(job, job->wait_call);
+}
+
+static void job_wait(Job *job, const FlowNext *next) {
+        Worker *w = job->worker;
+        int r = 0;
+
+        if (!job->timer)
+                r = loop_timer_new(w->loop, LOOP_TIMER, "a flow waits", on_wait_over, job, &job->timer);
+        if (r < 0) {
+                end_after(job, r);
+                return;
+        }
+        job->wait_call = next->call;
+        job->wait_until = usec_add(loop_wall(w->loop), next->delay);
+        loop_timer_after(job->timer, next->delay);
+        w->hooks.changed(w->hooks.userdata);
+}
+
+static int keep_memo(Job *job, const char *memo) {
+        char *copy;
+
+        if (!*memo)
+                return 0;
+        copy = arena_strdup(job->item->arena, memo);
+        if (!copy)
+                return -ENOMEM;
+        job->item->memo = copy;
+        return store_queue_memo(job->worker->store, job->item->id, memo);
+}
+
+static void job_follow(Job *job, const FlowNext *next, const Outcome *outcome) {
+        static const Outcome done = { .class = OUTCOME_OK };
+        int r;
+
+        failpoint("job-step");
+        job->step = next->step;
+        r = keep_memo(job, next->memo);
+        if (r < 0) {
+                end_after(job, r);
+                return;
+        }
+        switch (next->verb) {
+        case FLOW_CALL:
+                if (!out_of_tries(job, outcome))
+                        job_call(job, next->call);
+                break;
+        case FLOW_LOOK:
+                job_look(job, outcome);
+                break;
+        case FLOW_DONE:
+                job_done(job, outcome ? outcome : &done, next);
+                break;
+        case FLOW_WAIT:
+                job_wait(job, next);
+                break;
+        case FLOW_DEAD:
+                job_dead(job, outcome, next->detail, next->critical);
+                break;
+        case FLOW_LATER:
+                job_later(job, outcome);
+                break;
+        }
+}
+
+/* Nothing is taken away that a recent complete read doesn't ask for; what was begun is finished all the same. */
+static bool is_too_stale(const Job *job) {
+        const Worker *w = job->worker;
+
+        return action_kind_is_destructive(job->item->action.kind) && job->step == STEP_START &&
+               job->item->state == QUEUE_WAITING && !w->hooks.is_fresh(w->hooks.userdata);
+}
+
+static void job_put_off(Job *job) {
+        usec_t wait = job->worker->config->directory.poll_interval;
+
+        if (wait > FRESH_WAIT)
+                wait = FRESH_WAIT;
+        end_after(job, change_row(job, QUEUE_WAITING, usec_add(loop_wall(job->worker->loop), wait), NULL,
+                                  "waits for a recent complete read that still asks for it"));
+}
+
+static void job_begin(Job *job) {
+        FlowInput in = flow_input(job);
+        FlowNext next = { 0 };
+
+        if (is_too_stale(job)) {
+                job_put_off(job);
+                return;
+        }
+        if (job->item->state == QUEUE_UNCERTAIN)
+                job->worker->driver->flow_resume(&in, &next);
+        else
+                job->worker->driver->flow_begin(&in, &next);
+        job_follow(job, &next, NULL);
+}
+
+int job_start(Worker *w, QueueItem *take_item) {
+        Job *job = calloc(1, sizeof(*job));
+
+        if (!job) {
+                queue_item_free(take_item);
+                return -ENOMEM;
+        }
+        job->worker = w;
+        job->item = take_item;
+        job->step = (Step) take_item->step;
+        TAILQ_INSERT_TAIL(&w->jobs, job, link);
+        w->n_jobs++;
+        job_begin(job);
+        return 0;
+}
+
+/* ---- looks ---- */
+
+/* Whose link, other than this person's, has the account. */
+static bool link_of_other(const Links *links, const Job *job, const Account *seen) {
+        for (size_t i = 0; i < links->n; i++)
+                if (!links->items[i].gone && str_eq(links->items[i].remote_id, seen->remote_id))
+                        return !str_eq(links->items[i].person, job->item->action.person);
+        return false;
+}
+
+void job_looked(Job *job, const Accounts *accounts, const Links *links) {
+        _cleanup_(freep) char *key = NULL;
+        FlowInput in = flow_input(job);
+        FlowNext next = { 0 };
+
+        job->looking = false;
+        job->worker->n_looking--;
+        if (address_key(job->item->action.address, &key, NULL) == 0)
+                in.seen = accounts_by_key(accounts, key);
+        in.seen_linked = in.seen && link_of_other(links, job, in.seen);
+        /* Borrowed from the listing, which outlives this call. */
+        job->account = in.seen;
+        job->worker->driver->flow_seen(&in, &next);
+        job_follow(job, &next, NULL);
+}
