@@ -265,7 +265,7 @@ static void check_required(Load *l, const Draft *d) {
 /* The organisations to spread out over; the other of the two keys may be inherited, and then gives way. */
 static size_t read_organizations(Load *l, const Draft *d, uint64_t **ret) {
         const View *v = d->view;
-        size_t n = load_ids(l, v, key_section_find(v->section, "organizations"), ret);
+        size_t n = view_is_bad(v, "organizations") ? 0 : load_ids(l, v, "organizations", ret);
         bool own_one = view_is_own(v, "organization"), own_many = view_is_own(v, "organizations");
 
         if (n == 0 || d->target->organization == 0)
@@ -399,7 +399,7 @@ void targets_load(Load *l, const View *root) {
                         return;
                 check_defaults(l, defaults);
         }
-        if (list && n == 0 && config_setting_is_aggregate(list) && config_setting_length(list) == 0)
+        if (list && n == 0 && !view_is_bad(root, "targets"))
                 view_problem(l, root, "targets", "is empty; one target at least is needed");
         for (unsigned i = 0; i < n; i++) {
                 _cleanup_(view_freep) View *v = view_new_element(l, &key_section_target, list, i, "targets");

@@ -4,7 +4,6 @@
 
 #include "base/strings.h"
 #include "config/load.h"
-#include "config/scan.h"
 
 void config_problems_deinit(ConfigProblems *p) {
         texts_free(p->lines, p->n_lines);
@@ -31,13 +30,6 @@ Config *config_unref(Config *config) {
         return NULL;
 }
 
-static ScanFile *scanned(Scan *scan, const char *path) {
-        for (size_t i = 0; i < scan->n_files; i++)
-                if (str_eq(scan->files[i].path, path))
-                        return &scan->files[i];
-        return NULL;
-}
-
 /* The n-th whole number of a file's text is the n-th of its settings; a file included twice begins anew.
  * What was cut off gets its text as a hook. */
 static void mark_cut_off(Scan *scan, const config_setting_t *s) {
@@ -52,7 +44,7 @@ static void mark_cut_off(Scan *scan, const config_setting_t *s) {
                 mark_cut_off(scan, e);
                 if (type != CONFIG_TYPE_INT && type != CONFIG_TYPE_INT64)
                         continue;
-                f = scanned(scan, config_setting_source_file(e) ?: "");
+                f = scan_find(scan, config_setting_source_file(e));
                 if (!f || f->n_integers == 0)
                         continue;
                 index = f->used++ % f->n_integers;
@@ -63,7 +55,8 @@ static void mark_cut_off(Scan *scan, const config_setting_t *s) {
 }
 
 static void report_syntax(Load *l, const config_t *tree) {
-        const char *text = config_error_text(tree), *file = config_error_file(tree) ?: l->file;
+        const char *text = config_error_text(tree);
+        const ScanFile *file = scan_find(l->scan, config_error_file(tree));
         Problem *p;
 
         if (str_eq(text, "syntax error"))
@@ -71,8 +64,8 @@ static void report_syntax(Load *l, const config_t *tree) {
         else if (str_eq(text, "duplicate setting name"))
                 text = "syntax error: a key stands twice in its group";
         p = calloc(1, sizeof(*p));
-        if (!p ||
-            asprintf(&p->text, "%s:%d: %s", file, config_error_line(tree), text ?: "can't be read") < 0) {
+        if (!p || asprintf(&p->text, "%s:%d: %s", file ? file->path : l->file, config_error_line(tree),
+                           text ?: "can't be read") < 0) {
                 free(p);
                 load_error(l, -ENOMEM);
                 return;
@@ -81,7 +74,8 @@ static void report_syntax(Load *l, const config_t *tree) {
         l->problems.n = 1;
 }
 
-static void report_unreadable(Load *l, const Scan *scan, const ErrCtx *err) {
+static void report_unreadable(Load *l, const ErrCtx *err) {
+        const Scan *scan = l->scan;
         Problem *p = calloc(1, sizeof(*p));
         int r = -1;
 
@@ -124,11 +118,12 @@ static void load_file(Load *l, const char *dir) {
         config_t tree;
         int r;
 
+        l->scan = &scan;
         r = scan_run(&scan, l->file, dir, &err);
         if (r < 0)
                 load_error(l, r);
         else if (r == SCAN_E_BAD)
-                report_unreadable(l, &scan, &err);
+                report_unreadable(l, &err);
         else {
                 config_init(&tree);
                 config_set_include_dir(&tree, dir);
@@ -139,6 +134,7 @@ static void load_file(Load *l, const char *dir) {
                         report_syntax(l, &tree);
                 config_destroy(&tree);
         }
+        l->scan = NULL;
         scan_deinit(&scan);
 }
 
@@ -148,7 +144,6 @@ static void load_deinit(Load *l) {
         problems_deinit(&l->problems);
         problems_deinit(&l->notices);
         free(l->later);
-        free(l->files);
 }
 
 int config_load(const char *file, const char *credentials_dir, ConfigProblems *problems, Config **ret) {

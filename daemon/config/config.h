@@ -157,7 +157,7 @@ DEFINE_CLEANUP(Config *, config_unref);
 typedef struct ConfigKey {
         char name[96];
         const char *type;       /* bool, int, text, texts, duration, size, choice, list, group */
-        const char *def;        /* as in the file, without quotes; "required", "by type"; "": none */
+        const char *def;        /* as in the file, without quotes; "required", "by type"; NULL: none */
         char range[192];        /* what is allowed, in words */
         const char *doc;
         bool later;             /* accepted, has no effect in this version */

@@ -56,6 +56,7 @@ static void skip_blanks(Parser *in) {
 static int parse_type(Parser *in, StrBuf *out) {
         const char *start = in->p;
         bool oid = is_digit(*in->p);
+        int len;
 
         while (is_digit(*in->p) || (oid ? *in->p == '.' : is_alpha(*in->p) || *in->p == '-'))
                 strbuf_putc(out, lower(*in->p++));
@@ -64,12 +65,13 @@ static int parse_type(Parser *in, StrBuf *out) {
                            "an attribute's name is missing before \"%.20s\"; "
                            "write it like \"cn=people,dc=example,dc=com\"",
                            start);
+        len = (int) (in->p - start);
         skip_blanks(in);
         if (*in->p != '=')
                 return bad(in,
                            "\"=\" is missing after \"%.*s\"; "
                            "write it like \"cn=people,dc=example,dc=com\"",
-                           (int) (in->p - start), start);
+                           len, start);
         in->p++;
         strbuf_putc(out, '=');
         return 0;

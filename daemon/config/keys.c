@@ -448,7 +448,7 @@ bool config_key_describe(size_t index, ConfigKey *ret) {
                 .type = type_name(row->type),
                 .def = row->flags & KEY_REQUIRED  ? "required"
                        : row->flags & KEY_BY_TYPE ? "by type"
-                                                  : row->def ?: "",
+                                                  : row->def,
                 .doc = row->doc,
                 .later = row->flags & KEY_LATER,
         };

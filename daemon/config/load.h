@@ -6,9 +6,10 @@
 #include <libconfig.h>
 
 #include "config/keys.h"
+#include "config/scan.h"
 
 typedef struct Problem {
-        size_t file;            /* rank, see Load.files */
+        size_t file;            /* the main file is 0 */
         unsigned line;
         size_t order;
         size_t once;            /* of problems that have so many first bytes in common, one is told */
@@ -33,8 +34,7 @@ typedef struct Load {
         const KeyRow **later;           /* keys that had their notice */
         size_t n_later;
         char **group_keys;              /* normal forms of config->groups */
-        const char **files;             /* borrowed names in the order they came up */
-        size_t n_files;
+        Scan *scan;                     /* the files */
 } Load;
 
 /* Where the values of a section come from. */
@@ -93,7 +93,7 @@ void load_values(Load *l, View *v, void *base);
 /* Frees what load_values() filled. */
 void section_free_values(const KeySection *section, void *base);
 /* The whole numbers of KEY_IDS, the good ones. */
-size_t load_ids(Load *l, const View *v, const KeyRow *row, uint64_t **ret);
+size_t load_ids(Load *l, const View *v, const char *name, uint64_t **ret);
 
 /* Appends a text that is given away, NULL being -ENOMEM. 0, -ENOMEM. */
 int texts_push(char ***texts, size_t n, char *take_text);

@@ -19,28 +19,10 @@ char *load_strdup(Load *l, const char *text) {
         return copy;
 }
 
-/* The place of a file among those that came up. */
-static size_t file_rank(Load *l, const char *file) {
-        const char **files;
-
-        for (size_t i = 0; i < l->n_files; i++)
-                if (str_eq(l->files[i], file))
-                        return i;
-        files = reallocarray(l->files, l->n_files + 1, sizeof(*files));
-        if (!files) {
-                load_error(l, -ENOMEM);
-                return 0;
-        }
-        l->files = files;
-        files[l->n_files] = file;
-        return l->n_files++;
-}
-
-_printf_(5, 0)
-static void add(Load *l, Problems *p, const config_setting_t *s, const char *key, const char *format,
-                va_list ap) {
+_printf_(5, 0) static void add(Load *l, Problems *p, const config_setting_t *s, const char *key,
+                               const char *format, va_list ap) {
         __attribute__((cleanup(strbuf_deinit))) StrBuf b = STRBUF_INIT(8192);
-        const char *file = s ? config_setting_source_file(s) : NULL;
+        const ScanFile *file = scan_find(l->scan, s ? config_setting_source_file(s) : NULL);
         unsigned line = s ? config_setting_source_line(s) : 0;
         Problem *items;
         size_t once;
@@ -51,10 +33,10 @@ static void add(Load *l, Problems *p, const config_setting_t *s, const char *key
                 return;
         }
         /* The root of the tree has neither file nor line. */
-        file = file ?: l->file;
+        file = file ?: &l->scan->files[0];
         line = line > 0 ? line : 1;
         (void) vsnprintf(text, sizeof(text), format, ap);
-        strbuf_printf(&b, "%s:%u: %s: ", file, line, key);
+        strbuf_printf(&b, "%s:%u: %s: ", file->path, line, key);
         once = b.len;
         strbuf_puts(&b, text);
         items = reallocarray(p->items, p->n + 1, sizeof(*items));
@@ -67,7 +49,7 @@ static void add(Load *l, Problems *p, const config_setting_t *s, const char *key
         if (!str_starts_with(key, "target_defaults."))
                 once = b.len;
         items[p->n] = (Problem){
-                        .file = file_rank(l, file),
+                        .file = (size_t) (file - l->scan->files),
                         .line = line,
                         .order = p->n,
                         .once = once,

@@ -27,7 +27,8 @@ typedef struct Scanner {
         ErrCtx *err;
 } Scanner;
 
-static int scan_one(Scan *scan, const char *path, const char *include_dir, unsigned depth, ErrCtx *err);
+static int scan_one(Scan *scan, const char *name, const char *path, const char *include_dir, unsigned depth,
+                    ErrCtx *err);
 
 static bool is_digit(char c) {
         return c >= '0' && c <= '9';
@@ -174,32 +175,32 @@ static void skip_comment(Scanner *s) {
 }
 
 /* The name in an @include, s->p being at its opening quote. */
-static int include_path(Scanner *s, char **ret) {
-        __attribute__((cleanup(strbuf_deinit))) StrBuf path = STRBUF_INIT(4096);
+static int include_name(Scanner *s, char **ret) {
+        __attribute__((cleanup(strbuf_deinit))) StrBuf name = STRBUF_INIT(4096);
 
-        strbuf_puts(&path, s->include_dir);
-        strbuf_putc(&path, '/');
         for (s->p++; *s->p && *s->p != '"' && *s->p != '\n'; s->p++) {
                 if (*s->p == '\\' && (s->p[1] == '"' || s->p[1] == '\\'))
                         s->p++;
-                strbuf_putc(&path, *s->p);
+                strbuf_putc(&name, *s->p);
         }
         s->p += *s->p == '"';
-        *ret = strbuf_take(&path);
-        return *ret ? 0 : path.error;
+        *ret = strbuf_take(&name);
+        return *ret ? 0 : name.error;
 }
 
 static int scan_include(Scanner *s) {
-        _cleanup_(freep) char *path = NULL;
+        _cleanup_(freep) char *name = NULL, *path = NULL;
         unsigned line = s->line;
         ErrCtx reason = {0};
         int r;
 
-        r = include_path(s, &path);
+        r = include_name(s, &name);
+        if (r == 0 && asprintf(&path, "%s/%s", s->include_dir, name) < 0)
+                r = -ENOMEM;
         if (r == -E2BIG)
-                r = err_set(&reason, SCAN_E_BAD, 0, "the path is too long");
+                r = err_set(&reason, SCAN_E_BAD, 0, "the name is too long");
         if (r == 0 && s->depth < INCLUDE_DEPTH_MAX)
-                r = scan_one(s->scan, path, s->include_dir, s->depth + 1, &reason);
+                r = scan_one(s->scan, name, path, s->include_dir, s->depth + 1, &reason);
         if (r != SCAN_E_BAD)
                 return r;
         if (s->scan->bad_file)
@@ -208,7 +209,7 @@ static int scan_include(Scanner *s) {
         s->scan->bad_file = strdup(s->scan->files[s->file].path);
         if (!s->scan->bad_file)
                 return -ENOMEM;
-        return err_set(s->err, r, reason.code, "@include: %s can't be read: %s; paths are relative to %s",
+        return err_set(s->err, r, reason.code, "@include: %s can't be read: %s; names are relative to %s",
                        path ?: "its file", reason.text, s->include_dir);
 }
 
@@ -254,37 +255,44 @@ static int scan_token(Scanner *s) {
         return 0;
 }
 
-static int add_file(Scan *scan, const char *path) {
-        ScanFile *files = reallocarray(scan->files, scan->n_files + 1, sizeof(*files));
+static int add_file(Scan *scan, const char *name, const char *path) {
+        ScanFile *files = reallocarray(scan->files, scan->n_files + 1, sizeof(*files)), *f;
 
         if (!files)
                 return -ENOMEM;
         scan->files = files;
-        files[scan->n_files] = (ScanFile){.path = strdup(path)};
-        if (!files[scan->n_files].path)
-                return -ENOMEM;
-        scan->n_files++;
-        return 0;
+        f = &files[scan->n_files++];
+        *f = (ScanFile){.name = strdup(name), .path = strdup(path)};
+        return f->name && f->path ? 0 : -ENOMEM;
 }
 
-static int scan_one(Scan *scan, const char *path, const char *include_dir, unsigned depth, ErrCtx *err) {
+ScanFile *scan_find(const Scan *scan, const char *name) {
+        for (size_t i = 0; i < scan->n_files; i++)
+                if (str_eq(scan->files[i].name, name))
+                        return &scan->files[i];
+        return NULL;
+}
+
+static int scan_one(Scan *scan, const char *name, const char *path, const char *include_dir, unsigned depth,
+                    ErrCtx *err) {
         _cleanup_(freep) char *text = NULL;
-        Scanner s = {.scan = scan,
-                     .file = scan->n_files,
-                     .include_dir = include_dir,
-                     .line = 1,
-                     .depth = depth,
-                     .err = err};
+        Scanner s = {
+                        .scan = scan,
+                        .file = scan->n_files,
+                        .include_dir = include_dir,
+                        .line = 1,
+                        .depth = depth,
+                        .err = err,
+        };
         int r;
 
-        for (size_t i = 0; i < scan->n_files; i++)
-                if (str_eq(scan->files[i].path, path))
-                        return 0;
+        if (scan_find(scan, name))
+                return 0;
         if (scan->n_files == FILES_MAX)
                 return err_set(err, SCAN_E_BAD, 0, "more than %d files", FILES_MAX);
         r = read_text(path, &text, err);
         if (r == 0)
-                r = add_file(scan, path);
+                r = add_file(scan, name, path);
         s.text = s.p = text;
         while (r == 0 && *s.p)
                 r = scan_token(&s);
@@ -292,7 +300,7 @@ static int scan_one(Scan *scan, const char *path, const char *include_dir, unsig
 }
 
 int scan_run(Scan *scan, const char *file, const char *include_dir, ErrCtx *err) {
-        return scan_one(scan, file, include_dir, 0, err);
+        return scan_one(scan, file, file, include_dir, 0, err);
 }
 
 void scan_deinit(Scan *scan) {
@@ -300,6 +308,7 @@ void scan_deinit(Scan *scan) {
                 for (size_t j = 0; j < scan->files[i].n_numbers; j++)
                         free(scan->files[i].numbers[j].text);
                 free(scan->files[i].numbers);
+                free(scan->files[i].name);
                 free(scan->files[i].path);
         }
         free(scan->files);

@@ -15,7 +15,8 @@ typedef struct ScanNumber {
 } ScanNumber;
 
 typedef struct ScanFile {
-        char *path;             /* as libconfig names it */
+        char *name;             /* as libconfig calls it: an included one by what stands in @include */
+        char *path;             /* where it really is */
         size_t n_integers;
         ScanNumber *numbers;    /* the ones too large */
         size_t n_numbers;
@@ -34,3 +35,5 @@ typedef struct Scan {
 #define SCAN_E_BAD 1
 int scan_run(Scan *scan, const char *file, const char *include_dir, ErrCtx *err);
 void scan_deinit(Scan *scan);
+/* The file that libconfig calls so, NULL if it is unknown. */
+ScanFile *scan_find(const Scan *scan, const char *name);

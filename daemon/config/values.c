@@ -290,8 +290,9 @@ static bool check_rows(Load *l, const View *v, const KeyRow *row, const char *ke
         return good;
 }
 
-size_t load_ids(Load *l, const View *v, const KeyRow *row, uint64_t **ret) {
-        const config_setting_t *s = view_setting(v, row->name);
+size_t load_ids(Load *l, const View *v, const char *name, uint64_t **ret) {
+        const config_setting_t *s = view_setting(v, name);
+        KeyRow one = *key_section_find(v->section, name);
         unsigned n = s && is_list(s) ? (unsigned) config_setting_length(s) : 0;
         uint64_t *ids = calloc(n + 1, sizeof(*ids));
         char element[320];
@@ -301,9 +302,10 @@ size_t load_ids(Load *l, const View *v, const KeyRow *row, uint64_t **ret) {
                 load_error(l, -ENOMEM);
                 return 0;
         }
+        one.type = KEY_ID;
         for (unsigned i = 0; i < n; i++) {
-                (void) snprintf(element, sizeof(element), "%s.%s[%u]", v->prefix, row->name, i);
-                if (read_number(l, config_setting_get_elem(s, i), element, row, &ids[used]))
+                (void) snprintf(element, sizeof(element), "%s.%s[%u]", v->prefix, name, i);
+                if (read_number(l, config_setting_get_elem(s, i), element, &one, &ids[used]))
                         used++;
         }
         *ret = ids;
@@ -324,13 +326,14 @@ static bool check_ids(Load *l, const View *v, const KeyRow *row, const char *key
                 load_problem(l, s, key, "has more than %d organisations", IDS_MAX);
                 return false;
         }
-        n = load_ids(l, v, row, &ids);
+        n = load_ids(l, v, row->name, &ids);
         good = n == (size_t) config_setting_length(s);
         for (size_t i = 0; i < n; i++)
                 for (size_t j = 0; j < i; j++)
                         if (ids[i] == ids[j]) {
                                 load_problem(l, config_setting_get_elem(s, (unsigned) i), key,
                                              "%" PRIu64 " is listed twice", ids[i]);
+                                good = false;
                                 break;
                         }
         free(ids);
