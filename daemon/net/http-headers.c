@@ -201,6 +201,16 @@ static void take_content_type(HttpHeaders *h, const char *value, size_t len) {
                                end ? (size_t) (end - value) : len, true);
 }
 
+/* Two lengths that differ: where the answer ends is anybody's guess (RFC 9112 §6.3). */
+static void take_length(HttpHeaders *h, const char *value, size_t len) {
+        char text[sizeof(h->length)];
+
+        copy_printable(text, sizeof(text), value, len, false);
+        if (*h->length && !str_eq(h->length, text))
+                h->contradictory = true;
+        (void) snprintf(h->length, sizeof(h->length), "%s", text);
+}
+
 static bool is_name(const char *line, size_t len, const char *name) {
         return len == strlen(name) && strncasecmp(line, name, len) == 0;
 }
@@ -216,6 +226,8 @@ static void take_field(HttpHeaders *h, const char *name, size_t name_len, const 
                 take_remaining(h, HTTP_WINDOW_HALF_HOUR, value, len);
         else if (is_name(name, name_len, "date") && h->date == 0)
                 (void) http_date_parse(value, len, &h->date);
+        else if (is_name(name, name_len, "content-length"))
+                take_length(h, value, len);
         else if (is_name(name, name_len, "content-type"))
                 take_content_type(h, value, len);
         else if (is_name(name, name_len, "location") && !*h->location)

@@ -9,6 +9,8 @@ typedef struct HttpHeaders {
         size_t n_bytes;
         bool complete;          /* the empty line came: this block is whole */
         int status;
+        bool contradictory;     /* more than one Content-Length */
+        char length[32];
         char content_type[128];
         char location[512];
         bool has_retry_after;

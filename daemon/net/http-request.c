@@ -118,8 +118,6 @@ bool http_request_is_alive(HttpRequest *r) {
 static bool is_whole_by_length(HttpRequest *r) {
         curl_off_t announced = -1;
 
-        if (!r->answer.complete)
-                return false;
         if (r->answer.status == 204 || r->answer.status == 304)
                 return true;
         return curl_easy_getinfo(r->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &announced) == CURLE_OK &&
@@ -129,7 +127,9 @@ static bool is_whole_by_length(HttpRequest *r) {
 static HttpFailure classify(HttpRequest *r) {
         if (r->too_large || r->code == CURLE_FILESIZE_EXCEEDED)
                 return HTTP_TOO_LARGE;
-        if (r->answer.status >= 200 && (r->code == CURLE_OK || is_whole_by_length(r)))
+        /* libcurl is content with a head that breaks off. */
+        if (r->answer.status >= 200 && r->answer.complete && !r->answer.contradictory &&
+            (r->code == CURLE_OK || is_whole_by_length(r)))
                 return HTTP_DONE;
         return r->sent ? HTTP_CUT : HTTP_CONNECT;
 }
@@ -144,6 +144,8 @@ static void describe(const HttpRequest *r, HttpResult *result) {
                                 "the answer is larger than %" PRIu64 " bytes", r->max_body);
         else if (r->flooded)
                 (void) snprintf(result->error, sizeof(result->error), "the answer has too many headers");
+        else if (r->answer.contradictory)
+                (void) snprintf(result->error, sizeof(result->error), "the answer has two lengths");
         else if (r->no_memory)
                 (void) snprintf(result->error, sizeof(result->error), "out of memory for the answer");
         else if (r->silent)
@@ -154,7 +156,7 @@ static void describe(const HttpRequest *r, HttpResult *result) {
                                 curl_multi_strerror(r->multi_code));
         else if (r->code == CURLE_OK)
                 (void) snprintf(result->error, sizeof(result->error),
-                                "the connection ended before an answer");
+                                "the connection ended before the answer did");
         else
                 (void) str_printable(*r->error ? r->error : curl_easy_strerror(r->code), result->error,
                                      sizeof(result->error));
@@ -193,8 +195,9 @@ void http_request_result(HttpRequest *r, HttpResult *result) {
 
 /* ---- Making one */
 
+/* NULL too: such a header is left out. */
 static bool is_header_text(const char *text) {
-        for (; *text; text++)
+        for (; text && *text; text++)
                 if ((unsigned char) *text < 0x20 || *text == 0x7f)
                         return false;
         return true;
@@ -213,13 +216,15 @@ static int check_spec(const HttpSpec *spec) {
         if (!known || spec->timeout == 0 || !str_starts_with(spec->url, "https://") ||
             !is_header_text(spec->url))
                 return -EINVAL;
+        if (!is_header_text(spec->accept) || !is_header_text(spec->content_type))
+                return -EINVAL;
         if (spec->authorization &&
             (strlen(secret_data(spec->authorization)) != secret_len(spec->authorization) ||
              !is_header_text(secret_data(spec->authorization))))
                 return -EINVAL;
         for (size_t i = 0; i < spec->n_headers; i++)
-                if (str_empty(spec->headers[i].name) || !is_header_text(spec->headers[i].name) ||
-                    !is_header_text(spec->headers[i].value))
+                if (str_empty(spec->headers[i].name) || !spec->headers[i].value ||
+                    !is_header_text(spec->headers[i].name) || !is_header_text(spec->headers[i].value))
                         return -EINVAL;
         return 0;
 }

@@ -14,7 +14,7 @@
 
 #include "net/http-request.h"
 
-#define MAX_CACHED_CONNECTIONS 16L
+#define MAX_CACHED_CONNECTIONS 8L
 
 typedef struct SocketWatch SocketWatch;
 

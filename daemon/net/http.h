@@ -26,15 +26,16 @@ typedef struct HttpSpec {
         const HttpHeader *headers;
         size_t n_headers;
         const char *ca_file, *proxy;    /* proxy: NULL or "" for none */
-        usec_t timeout; /* silence: connecting, and no byte for that long; four times this for the whole */
+        usec_t timeout;                 /* silence: connecting, or no byte; the whole: four times */
         uint64_t max_body;              /* of the answer; 0: 1 MiB */
 } HttpSpec;
 
+/* DONE doesn't look at the status. A body without a length that ends with the connection counts as whole
+ * (libcurl can't tell): its reader must notice what is missing, as a JSON parser does. */
 typedef enum HttpFailure {
-        HTTP_DONE, /* an answer came whole, status and body can be used */
-        HTTP_CONNECT, /* resolving, connecting, TLS, certificate: nothing of the request was sent */
-        HTTP_CUT, /* sent, at least in part, but no whole answer came (reset, garbage, time-out, short body)
-                   */
+        HTTP_DONE,      /* an answer came whole, status and body can be used */
+        HTTP_CONNECT,   /* resolving, connecting, TLS, certificate: nothing of the request was sent */
+        HTTP_CUT,       /* perhaps sent, but no whole answer: reset, garbage, time-out, short body */
         HTTP_TOO_LARGE, /* the answer is over max_body */
 } HttpFailure;
 
@@ -48,7 +49,7 @@ typedef enum HttpWindow {
 /* Valid during the callback only. */
 typedef struct HttpResult {
         HttpFailure failure;
-        bool certificate; /* failure is HTTP_CONNECT because the peer's certificate was refused */
+        bool certificate;               /* HTTP_CONNECT because the peer's certificate was refused */
         int status;                     /* 0 without a status line */
         const char *body;               /* NUL-terminated, "" if none */
         size_t body_len;
@@ -65,13 +66,16 @@ typedef struct HttpResult {
 
 typedef void (*http_done_t)(HttpRequest *request, const HttpResult *result, void *userdata);
 
+/* 0, -ENOMEM, -EOPNOTSUPP (this libcurl's resolver would block the loop). */
 int http_new(Loop *loop, const char *user_agent, Http **ret);
+/* Pending requests go with it: their callbacks don't come, and pointers to them are dead. */
 Http *http_free(Http *http);
 DEFINE_CLEANUP(Http *, http_free);
 
-/* < 0: nothing pending, no callback. 0: exactly one callback, never from inside this call; the request is
- * freed after it. */
+/* < 0: nothing pending, no callback (-EINVAL: not https, or a control character in URL or headers). 0:
+ * exactly one callback, never from inside this call; the request is freed after it. */
 int http_request_start(Http *http, const HttpSpec *spec, http_done_t done, void *userdata,
                        HttpRequest **ret);
-/* NULL is fine; returns NULL; the callback will not come. */
+/* NULL is fine; returns NULL; the callback will not come. Connections of requests that were under way are
+ * closed. */
 HttpRequest *http_request_cancel(HttpRequest *request);
