@@ -91,6 +91,8 @@ def test_auto_means_text_on_a_pipe(once):
 
 def test_auto_means_fields_when_stderr_is_the_journal(journal, idsyncd, message_ids):
     idsyncd.config["first_plan"] = "hold"
-    run = idsyncd.run("--log-target", "auto", "--once", wrap=[*journal.wrap(), "systemd-cat", "--identifier=other"])
+    as_a_service = ["systemd-cat", "--identifier=other", "sh", "-c",
+                    'JOURNAL_STREAM=$(stat --dereference --format=%d:%i /dev/stderr) exec "$@"', "sh"]
+    run = idsyncd.run("--log-target", "auto", "--once", wrap=[*journal.wrap(), *as_a_service])
     assert run.code == 6, run
     assert journal.entries(SYSLOG_IDENTIFIER="idsyncd", MESSAGE_ID=message_ids["PLAN_HELD"])

@@ -6,6 +6,7 @@ import re
 
 import pytest
 from lib.company import Person
+from lib.process import wait_for
 from service import CONFIG
 
 
@@ -48,6 +49,18 @@ def test_the_sandbox_holds(running):
         assert status["Uid"].split()[0] != "0", status
     limits = running.container.run("cat", f"/proc/{running.pid()}/limits").stdout
     assert re.search(r"Max core file size +0 +0 ", limits), limits
+
+
+def test_the_reader_confines_itself_further(running):
+    def reader():
+        return [status for status in running.processes().values() if status["Name"] == "idsyncd-directory"[:15]]
+    running.slapd.freeze()
+    try:
+        status = wait_for(reader, 20, "a reader at work")[0]
+        own = running.processes()[running.pid()]
+        assert int(status["Seccomp_filters"]) > int(own["Seccomp_filters"])
+    finally:
+        running.slapd.thaw()
 
 
 def test_the_state_is_private(running):
