@@ -17,7 +17,7 @@ from lib.daemon import find_secrets
 from lib.process import wait_for
 
 STAFF = ("ada Lovelace", "grace Hopper", "alan Turing", "barbara Liskov", "edsger Dijkstra", "frances Allen",
-         "joan Clarke", "katherine Johnson", "margaret Hamilton", "niklaus Wirth", "radia Perlman", "vint Guest")
+         "joan Clarke", "katherine Johnson", "margaret Hamilton", "hedy Lamarr", "radia Perlman", "vint Guest")
 NEWCOMERS = ("anita Borg", "claude Shannon", "dorothy Vaughan", "evelyn Granville", "jean Bartik", "kay McNulty",
              "mary Jackson", "tony Hoare")
 USERS = "/users$"
