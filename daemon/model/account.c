@@ -211,3 +211,20 @@ const Account *accounts_next_by_key(const Accounts *accounts, const Account *a) 
                 return NULL;
         return &accounts->items[ix->next[pos] - 1];
 }
+
+int accounts_without(const Accounts *accounts, const char *remote_id, Accounts **ret) {
+        _cleanup_(accounts_freep) Accounts *rest = accounts_new(accounts->begun);
+        int r;
+
+        if (!rest)
+                return -ENOMEM;
+        for (size_t i = 0; i < accounts->n; i++) {
+                if (str_eq(accounts->items[i].remote_id, remote_id))
+                        continue;
+                r = accounts_add(rest, &accounts->items[i]);
+                if (r < 0)
+                        return r;
+        }
+        *ret = TAKE(rest);
+        return 0;
+}

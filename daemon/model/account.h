@@ -50,3 +50,5 @@ const Account *accounts_by_id(const Accounts *accounts, const char *remote_id);
 const Account *accounts_by_key(const Accounts *accounts, const char *key);
 /* The next account of the listing with the key of a (which is an item of it); NULL if none. */
 const Account *accounts_next_by_key(const Accounts *accounts, const Account *a);
+/* A copy of the listing that lacks one account. O(n). 0, -ENOMEM. */
+int accounts_without(const Accounts *accounts, const char *remote_id, Accounts **ret);

@@ -58,8 +58,8 @@ static int index_gone(Diff *d, Claims *c) {
         return r;
 }
 
-/* The links that one person may claim: n different ones, the first two of them kept; or what many links
- * have in common. */
+/* The links that one person may claim: n different ones, of which the two whose ids come first are kept;
+ * or what many links have in common. */
 typedef struct Found {
         uint32_t link[2];
         size_t n;
@@ -67,17 +67,26 @@ typedef struct Found {
         bool shared_number;             /* the employee number, else the address */
 } Found;
 
-static void found_add(Found *f, uint32_t link) {
-        if (f->n > 0 && f->link[0] == link)
+static void found_add(Diff *d, Found *f, uint32_t link, bool count) {
+        for (size_t i = 0; i < f->n && i < ELEMENTSOF(f->link); i++)
+                if (f->link[i] == link)
+                        return;
+        if (count)
+                d->links[link].claims++;
+        if (f->n++ == 0) {
+                f->link[0] = link;
                 return;
-        if (f->n > 1 && f->link[1] == link)
-                return;
-        if (f->n < ELEMENTSOF(f->link))
-                f->link[f->n] = link;
-        f->n++;
+        }
+        if (f->n == 2 || str_cmp(diff_link(d, link)->person, diff_link(d, f->link[1])->person) < 0)
+                f->link[1] = link;
+        if (str_cmp(diff_link(d, f->link[1])->person, diff_link(d, f->link[0])->person) < 0) {
+                link = f->link[0];
+                f->link[0] = f->link[1];
+                f->link[1] = link;
+        }
 }
 
-static void find_claims(const Diff *d, const Claims *c, uint32_t person, Found *ret) {
+static void find_claims(Diff *d, const Claims *c, uint32_t person, bool count, Found *ret) {
         const Person *p = diff_person(d, person);
         const Link *links = d->in->links->items;
         const char *number =
@@ -89,32 +98,27 @@ static void find_claims(const Diff *d, const Claims *c, uint32_t person, Found *
              a = accounts_next_by_key(d->in->accounts, a)) {
                 l = diff_link_of(d, a);
                 if (l != NONE && !d->links[l].ambiguous && diff_is_gone(d, l))
-                        found_add(ret, l);
+                        found_add(d, ret, l, count);
         }
         l = strindex_find(&c->by_address, links, d->rows[person].key);
         if (l != NONE && d->links[l].n_same_address == 1)
-                found_add(ret, l);
+                found_add(d, ret, l, count);
         else if (l != NONE)
                 ret->shared = l;
         l = strindex_find(&c->by_number, links, number);
         if (l != NONE && d->links[l].n_same_number == 1)
-                found_add(ret, l);
+                found_add(d, ret, l, count);
         else if (l != NONE && ret->n == 0 && ret->shared == NONE) {
                 /* A number that many have says nothing beside an address. */
                 ret->shared = l;
                 ret->shared_number = true;
         }
-}
-
-static void count_claims(Diff *d, const Found *f) {
-        for (size_t i = 0; i < f->n && i < ELEMENTSOF(f->link); i++)
-                d->links[f->link[i]].claims++;
-        if (f->shared == NONE)
+        if (!count || ret->shared == NONE)
                 return;
-        if (f->shared_number)
-                d->links[f->shared].all_number = true;
+        if (ret->shared_number)
+                d->links[ret->shared].all_number = true;
         else
-                d->links[f->shared].all_address = true;
+                d->links[ret->shared].all_address = true;
 }
 
 bool diff_is_claimed(const Diff *d, uint32_t link) {
@@ -172,16 +176,14 @@ int diff_relink(Diff *d) {
         for (uint32_t i = 0; i < d->in->people->n && r >= 0; i++) {
                 if (!(d->rows[i].flags & ROW_BELONGS) || d->rows[i].link != NONE)
                         continue;
-                find_claims(d, &c, i, &f);
-                if (f.n == 0 && f.shared == NONE)
-                        continue;
-                d->rows[i].flags |= ROW_CLAIMS;
-                count_claims(d, &f);
+                find_claims(d, &c, i, true, &f);
+                if (f.n > 0 || f.shared != NONE)
+                        d->rows[i].flags |= ROW_CLAIMS;
         }
         for (uint32_t i = 0; i < d->in->people->n && r >= 0; i++) {
                 if (!(d->rows[i].flags & ROW_CLAIMS))
                         continue;
-                find_claims(d, &c, i, &f);
+                find_claims(d, &c, i, false, &f);
                 r = settle(d, i, &f);
         }
         return r;

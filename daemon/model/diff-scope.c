@@ -346,8 +346,17 @@ static int require_one_link(Diff *d, uint32_t i) {
 
         if (link == NONE || !d->links[link].ambiguous)
                 return 0;
-        return diff_block(d, i, "several links name this person, or the account %s",
-                          diff_link(d, link)->remote_id);
+        return diff_block(d, i, "several links name this person, or the account of its link");
+}
+
+/* A row found the first link of its person; others know them too. */
+static void tie_other_links(Diff *d) {
+        const Link *links = d->in->links->items;
+
+        for (uint32_t l = 0; l < d->in->links->n; l++)
+                if (d->links[l].ambiguous)
+                        d->links[l].person =
+                                d->links[strindex_find(&d->by_person, links, links[l].person)].person;
 }
 
 int diff_scope(Diff *d) {
@@ -355,6 +364,7 @@ int diff_scope(Diff *d) {
 
         for (uint32_t i = 0; i < d->in->people->n && r >= 0; i++)
                 r = fill_row(d, i);
+        tie_other_links(d);
         if (r >= 0)
                 r = block_same(d, "address", key_of);
         if (r >= 0 && d->can->needs_login)

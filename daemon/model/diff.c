@@ -72,6 +72,21 @@ int diff_note(Diff *d, PlanNoteKind kind, uint32_t person, uint32_t link, const 
 
 /* ---- what a person needs ---- */
 
+/* An update of names leaves the roles as they are, and one of roles the names. */
+static void keep_unchanged(AccountState *after, const AccountState *before, unsigned changes) {
+        if (!(changes & CHANGE_ROLE)) {
+                after->role = before->role;
+                after->roles = before->roles;
+                after->n_roles = before->n_roles;
+        }
+        if (!(changes & CHANGE_NAMES)) {
+                after->address = before->address;
+                after->first_name = before->first_name;
+                after->last_name = before->last_name;
+                after->timezone = before->timezone;
+        }
+}
+
 /* An action that takes the person's account from how it is to how it shall be. Enabling is a step of its
  * own: what else has to change follows in the next cycle. */
 static int ask(Diff *d, ActionKind kind, uint32_t person, const Account *a, unsigned changes) {
@@ -94,6 +109,8 @@ static int ask(Diff *d, ActionKind kind, uint32_t person, const Account *a, unsi
                 if (r < 0)
                         return r;
         }
+        if (kind == ACTION_UPDATE)
+                keep_unchanged(&action.after, &action.before, changes);
         if (changes & CHANGE_DISABLED) {
                 action.before.status = "disabled";
                 action.after.status = "enabled";
@@ -134,44 +151,75 @@ static int adopt(Diff *d, uint32_t person, const Account *a) {
         return ask(d, ACTION_ADOPT, person, a, changes);
 }
 
-/* Nobody's account is tied to the person, or (gone) the one that was isn't there any more. */
-static int unlinked(Diff *d, uint32_t person, uint32_t gone) {
-        const Account *a = accounts_by_key(d->in->accounts, d->rows[person].key), *other;
-        const char *first, *second;
-        uint32_t link;
+/* The accounts with an address: how many, and the two whose ids come first, whatever the order of the
+ * listing. */
+typedef struct Holders {
+        const Account *first, *second;
+        size_t n;
+} Holders;
 
-        if (!a)
-                return create(d, person, gone);
-        other = accounts_next_by_key(d->in->accounts, a);
-        if (other) {
-                /* The same two whatever the order of the listing, as far as there are two. */
-                first = strcmp(a->remote_id, other->remote_id) < 0 ? a->remote_id : other->remote_id;
-                second = first == a->remote_id ? other->remote_id : a->remote_id;
-                if (accounts_next_by_key(d->in->accounts, other))
-                        return diff_block(d, person, "more than two accounts have the address %s",
-                                          d->rows[person].key);
-                return diff_block(d, person, "two accounts have the address %s: %s and %s",
-                                  d->rows[person].key, first, second);
+static void find_holders(const Diff *d, const char *key, Holders *ret) {
+        Holders h = {};
+
+        for (const Account *a = accounts_by_key(d->in->accounts, key); a;
+             a = accounts_next_by_key(d->in->accounts, a)) {
+                if (!h.first || strcmp(a->remote_id, h.first->remote_id) < 0) {
+                        h.second = h.first;
+                        h.first = a;
+                } else if (!h.second || strcmp(a->remote_id, h.second->remote_id) < 0)
+                        h.second = a;
+                h.n++;
         }
-        link = diff_link_of(d, a);
-        if (link != NONE)
-                return diff_block(d, person, "the account %s with its address belongs to %s", a->remote_id,
-                                  diff_name_of_link(d, link));
-        return adopt(d, person, a);
+        *ret = h;
 }
 
-static int change_role(Diff *d, uint32_t person, const Account *a) {
+/* The person's address is held by what isn't, or mayn't become, the person's account. */
+static int block_taken(Diff *d, uint32_t person, const Holders *h) {
+        const char *key = d->rows[person].key;
+        uint32_t link = diff_link_of(d, h->first);
+
+        if (h->n > 1)
+                return diff_block(d, person, "%zu accounts have the address %s, among them %s and %s", h->n,
+                                  key, h->first->remote_id, h->second->remote_id);
+        if (link != NONE)
+                return diff_block(d, person, "the account %s with its address belongs to %s",
+                                  h->first->remote_id,
+                                  d->links[link].ambiguous ? "several people" : diff_name_of_link(d, link));
+        return diff_block(d, person, "the account %s has its address, and isn't its own",
+                          h->first->remote_id);
+}
+
+/* Nobody's account is tied to the person, or (gone) the one that was isn't there any more. */
+static int unlinked(Diff *d, uint32_t person, uint32_t gone) {
+        Holders h;
+
+        find_holders(d, d->rows[person].key, &h);
+        if (h.n == 0)
+                return create(d, person, gone);
+        if (h.n > 1 || diff_link_of(d, h.first) != NONE)
+                return block_taken(d, person, &h);
+        return adopt(d, person, h.first);
+}
+
+/* Would the account get an address that another one has? */
+static bool would_clash(const Diff *d, uint32_t person, const Account *a, Holders *ret) {
+        find_holders(d, d->rows[person].key, ret);
+        return ret->n > 0 && !str_eq(a->key, d->rows[person].key);
+}
+
+static int change_role(Diff *d, uint32_t person, const Account *a, unsigned changes) {
         /* The group that gave the role may only be missing in the read. */
         if (!d->in->absence_proven)
                 return diff_note(
                         d, NOTE_UNPROVEN, person, d->rows[person].link, a,
                         "has another role, but the last read was incomplete: waits for a complete one");
-        return ask(d, d->can->role_update ? ACTION_UPDATE : ACTION_RECREATE, person, a, 0);
+        return ask(d, d->can->role_update ? ACTION_UPDATE : ACTION_RECREATE, person, a, changes);
 }
 
 static int linked(Diff *d, uint32_t person) {
         uint32_t link = d->rows[person].link;
         const Account *a = diff_account_of(d, link);
+        Holders holders;
         unsigned changes;
         int r;
 
@@ -181,11 +229,15 @@ static int linked(Diff *d, uint32_t person) {
         r = diff_changes(d, person, a, &changes);
         if (r < 0)
                 return r;
+        /* What is made again gets the address of today. */
+        if ((changes & CHANGE_NAMES || (changes & CHANGE_ROLE && !d->can->role_update)) &&
+            would_clash(d, person, a, &holders))
+                return block_taken(d, person, &holders);
         if (changes & CHANGE_DISABLED)
                 return ask(d, ACTION_ENABLE, person, a, changes);
         if (changes & CHANGE_ROLE)
-                return change_role(d, person, a);
-        return changes & CHANGE_NAMES ? ask(d, ACTION_UPDATE, person, a, 0) : 0;
+                return change_role(d, person, a, changes);
+        return changes & CHANGE_NAMES ? ask(d, ACTION_UPDATE, person, a, changes) : 0;
 }
 
 static int diff_people(Diff *d) {

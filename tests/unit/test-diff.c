@@ -390,12 +390,12 @@ static void test_two_accounts(void **state) {
         account("12", "alice@example.com");
         account("11", "Alice@Example.com");
         run();
-        blocked("alice", "two accounts have the address alice@example.com: 11 and 12");
+        blocked("alice", "2 accounts have the address alice@example.com, among them 11 and 12");
         assert_int_equal(plan->n_blocked, 1);
         only(ACTION_CREATE, "bob");
         account("10", "Alice@Example.COM");
         run();
-        blocked("alice", "more than two");
+        blocked("alice", "3 accounts have the address alice@example.com, among them 10 and 11");
 }
 
 static void test_account_of_another(void **state) {
