@@ -193,3 +193,28 @@ int store_held_get(Store *store, const char *target, HeldPlan **ret) {
         *ret = TAKE(h);
         return 0;
 }
+
+/* ---- password signals ---- */
+
+int store_signal_set(Store *store, const char *target, const char *person, const char *value) {
+        int r;
+
+        r = store_begin(store);
+        return r < 0 ? r : store_end(store, store_exec(store, SQL_SIGNAL_SET, "ttt", target, person, value));
+}
+
+int store_signals_walk(Store *store, const char *target,
+                       int (*fn)(const char *person, const char *value, void *userdata), void *userdata) {
+        _cleanup_(statement_resetp) sqlite3_stmt *q = NULL;
+        int r;
+
+        r = store_query(store, SQL_SIGNALS, &q, "t", target);
+        if (r < 0)
+                return r;
+        while ((r = store_step(store, q)) > 0) {
+                r = fn(column_text(q, 0), column_text(q, 1), userdata);
+                if (r != 0)
+                        return r;
+        }
+        return r;
+}

@@ -14,12 +14,19 @@ int store_links_load(Store *store, const char *target, Links **ret);
 int store_link_put(Store *store, const char *target, const Link *l);
 int store_link_drop(Store *store, const char *target, const char *person);
 
+/* ---- password signals ---- */
+
+/* As last looked at; value NULL: the attribute was absent. */
+int store_signal_set(Store *store, const char *target, const char *person, const char *value);
+/* In order of person (strcmp). This callback may not use the store: there may be very many. */
+int store_signals_walk(Store *store, const char *target,
+                       int (*fn)(const char *person, const char *value, void *userdata), void *userdata);
+
 /* ---- held plans: one per target; frozen until approved, rejected or stale ---- */
 
 /* Replaces an earlier one. `reason` is for people. */
 int store_held_put(Store *store, const char *target, const char *hash, const char *reason,
-                   const Action *actions, size_t n,
-                   usec_t wall);
+                   const Action *actions, size_t n, usec_t wall);
 typedef struct HeldPlan {
         char *hash, *reason;            /* in the arena, like all that actions point to */
         Action *actions;                /* in the order given */

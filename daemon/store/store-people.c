@@ -227,7 +227,8 @@ static int write_spool(PeopleUpdate *update) {
         if (r == 0)
                 r = spool_walk(update->spool, merge, update);
         if (r == -EBADMSG)
-                r = store_fail_text(store, -EIO, "%s: people that were read were not kept whole", store->directory);
+                r = store_fail_text(store, -EIO, "%s: people that were read were not kept whole",
+                                    store->directory);
         return r == 0 && bulk ? store_exec(store, SQL_PEOPLE_REINDEX, "") : r;
 }
 

@@ -108,6 +108,8 @@ static int item_of_row(Store *store, sqlite3_stmt *q, QueueItem **ret) {
                 r = column_copy(q, 19, item->arena, &item->outcome);
         if (r == 0)
                 r = column_copy(q, 20, item->arena, &item->detail);
+        if (r == 0)
+                r = column_copy(q, 22, item->arena, &item->memo);
         if (r < 0)
                 return r;
         if (item->state >= _QUEUE_STATE_MAX)
@@ -141,12 +143,12 @@ static void items_free(QueueItem **items, size_t n) {
         free(items);
 }
 
-static int read_due(Store *store, const char *target, usec_t wall, size_t limit, QueueItem **items,
-                    size_t *ret_n) {
+static int read_due(Store *store, const char *target, bool resets, usec_t wall, size_t limit,
+                    QueueItem **items, size_t *ret_n) {
         _cleanup_(statement_resetp) sqlite3_stmt *q = NULL;
         int r;
 
-        r = store_query(store, SQL_ACTION_DUE, &q, "tui", target, wall, (int64_t) limit);
+        r = store_query(store, SQL_ACTION_DUE, &q, "tuin", target, wall, (int64_t) limit, (int) resets);
         if (r < 0)
                 return r;
         while (*ret_n < limit && (r = store_step(store, q)) > 0) {
@@ -158,7 +160,7 @@ static int read_due(Store *store, const char *target, usec_t wall, size_t limit,
         return r < 0 ? r : 0;
 }
 
-int store_queue_due(Store *store, const char *target, usec_t wall, size_t limit,
+int store_queue_due(Store *store, const char *target, bool resets, usec_t wall, size_t limit,
                     int (*fn)(QueueItem *take_item, void *userdata), void *userdata) {
         QueueItem **items;
         size_t n = 0;
@@ -170,7 +172,7 @@ int store_queue_due(Store *store, const char *target, usec_t wall, size_t limit,
         items = calloc(limit + 1, sizeof(*items));
         if (!items)
                 return -ENOMEM;
-        r = read_due(store, target, wall, limit, items, &n);
+        r = read_due(store, target, resets, wall, limit, items, &n);
         for (size_t i = 0; i < n && r == 0; i++)
                 r = fn(TAKE(items[i]), userdata);
         items_free(items, n);
@@ -222,6 +224,25 @@ int store_queue_running(Store *store, int64_t id, unsigned step, usec_t wall) {
         r = check_transition(store, id, QUEUE_RUNNING, &item);
         if (r == 0)
                 r = store_exec(store, SQL_ACTION_RUNNING, "iiu", id, (int64_t) step, wall);
+        return store_end(store, r);
+}
+
+int store_queue_recover(Store *store) {
+        int r;
+
+        r = store_begin(store);
+        return r < 0 ? r : store_end(store, store_exec(store, SQL_OPEN_RUNNING, ""));
+}
+
+int store_queue_memo(Store *store, int64_t id, const char *memo) {
+        int r;
+
+        r = store_begin(store);
+        if (r < 0)
+                return r;
+        r = store_exec(store, SQL_ACTION_MEMO, "it", id, memo);
+        if (r == 0 && sqlite3_changes(store->db) == 0)
+                r = store_fail_text(store, -ENOENT, "there is no unfinished action %" PRId64, id);
         return store_end(store, r);
 }
 

@@ -40,6 +40,7 @@ typedef struct QueueItem {
         const char *outcome;            /* last class, or NULL */
         const char *detail;             /* last words, or NULL */
         int http_status;
+        const char *memo;               /* the flow's own note, or NULL */
         Arena *arena;                   /* owns the strings */
 } QueueItem;
 QueueItem *queue_item_free(QueueItem *item);
@@ -49,12 +50,11 @@ DEFINE_CLEANUP(QueueItem *, queue_item_free);
  * superseded; an equal one is kept as it is; while a running or uncertain one is there, or a recreate
  * whose first step was begun, nothing is put. A wish equal to a dead or dropped one whose suppression
  * still stands is not put; any other wish for that person ends that suppression. Resets are wishes of the
- * moment: never suppressed, and they end no suppression. *ret_id: the row (new or kept), 0 where nothing
- * was put. Both ret_ may be NULL. */
+ * moment: never suppressed, they end no suppression, and neither replace another wish nor are replaced.
+ * *ret_id: the row (new or kept), 0 where nothing was put. Both ret_ may be NULL. */
 typedef enum QueuePut { QUEUE_PUT_NEW, QUEUE_PUT_KEPT, QUEUE_PUT_BUSY, QUEUE_PUT_SUPPRESSED } QueuePut;
 int store_queue_put(Store *store, const char *target, const Action *a, int64_t cycle, bool approved,
-                    usec_t wall,
-                    int64_t *ret_id, QueuePut *ret_put);
+                    usec_t wall, int64_t *ret_id, QueuePut *ret_put);
 /* What store_queue_put() would do; writes nothing. *ret_id: the row that stands in the way or is kept; may
  * be NULL. */
 int store_queue_probe(Store *store, const char *target, const Action *a, int64_t *ret_id, QueuePut *ret_put);
@@ -64,9 +64,9 @@ int store_queue_probe(Store *store, const char *target, const Action *a, int64_t
 int store_queue_keep_only(Store *store, const char *target, const Action *actions, size_t n, usec_t wall,
                           size_t *ret_dropped);
 
-/* The next actions that are due at `wall`: uncertain before waiting, then destructive ones and resets,
- * then by id. */
-int store_queue_due(Store *store, const char *target, usec_t wall, size_t limit,
+/* The next actions that are due at `wall`: uncertain before waiting, then destructive ones, then by id.
+ * Resets go in batches, so they are asked for by themselves. */
+int store_queue_due(Store *store, const char *target, bool resets, usec_t wall, size_t limit,
                     int (*fn)(QueueItem *take_item, void *userdata), void *userdata);
 /* When the next waiting or uncertain action of the target is due; USEC_INFINITY if none. */
 int store_queue_next_due(Store *store, const char *target, usec_t *ret);
@@ -74,6 +74,11 @@ int store_queue_get(Store *store, int64_t id, QueueItem **ret);        /* *ret N
 
 /* Before the first byte of a step is sent; counts nothing. -ENOENT: no such row; -EINVAL: it is finished. */
 int store_queue_running(Store *store, int64_t id, unsigned step, usec_t wall);
+/* RUNNING actions become UNCERTAIN, as at opening: for a caller that gave up on their answers. */
+int store_queue_recover(Store *store);
+/* Keeps a note of the action's flow (a job's id), replacing an earlier one; NULL: none. -ENOENT: no such
+ * row, or it is finished. */
+int store_queue_memo(Store *store, int64_t id, const char *memo);
 /* The step ended: new state, step, due, tries and last words, as the worker decides. A finished state ends
  * the row; it is kept as history. DEAD and DROPPED suppress the same wish. From DEAD or DROPPED back to
  * WAITING is an operator's retry; STORE_E_BUSY: not now, another action of that person is unfinished.

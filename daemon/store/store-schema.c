@@ -43,6 +43,12 @@ static const char *const steps[] = {
         "CREATE UNIQUE INDEX link_account ON link (target, remote_id) WHERE gone = 0;"
         "CREATE INDEX link_person ON link (person);"
 
+        /* The password signal as it was when it was last looked at; NULL: the attribute was absent. */
+        "CREATE TABLE signal ("
+        " target TEXT NOT NULL, person TEXT NOT NULL, value TEXT,"
+        " PRIMARY KEY (target, person)"
+        ") STRICT, WITHOUT ROWID;"
+
         "CREATE TABLE action ("
         " id INTEGER PRIMARY KEY AUTOINCREMENT,"
         " target TEXT NOT NULL,"
@@ -62,7 +68,7 @@ static const char *const steps[] = {
         " approved INTEGER NOT NULL CHECK (approved IN (0, 1)),"
         " stands INTEGER NOT NULL DEFAULT 0 CHECK"
         "  (stands = 0 OR (stands = 1 AND state IN ('dead', 'dropped'))),"
-        " outcome TEXT, detail TEXT,"
+        " outcome TEXT, detail TEXT, memo TEXT,"
         " http_status INTEGER NOT NULL DEFAULT 0,"
         " rank INTEGER GENERATED ALWAYS AS (CASE WHEN state = 'uncertain' THEN 0"
         "  WHEN kind IN ('recreate', 'disable', 'delete', 'reset') THEN 1 ELSE 2 END) VIRTUAL,"

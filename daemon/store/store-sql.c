@@ -5,7 +5,8 @@
 
 #define ACTION_COLUMNS \
         "id, target, person, kind, address, remote_id, before, after, state, step, was_uncertain," \
-        " attempts, due, queued, begun, finished, cycle, approved, stands, outcome, detail, http_status"
+        " attempts, due, queued, begun, finished, cycle, approved, stands, outcome, detail, http_status," \
+        " memo"
 
 #define UNFINISHED "'waiting', 'running', 'uncertain'"
 #define THIS_CYCLE "max(cycle, coalesce((SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'cycle'), 0))"
@@ -63,6 +64,14 @@ const char *const store_sql[_SQL_MAX] = {
                 " excluded.out_for",
         [SQL_LINK_DROP] = "DELETE FROM link WHERE target = ?1 AND person = ?2",
 
+        [SQL_SIGNAL_SET] =
+                "INSERT INTO signal (target, person, value) VALUES (?1, ?2, ?3) ON CONFLICT (target,"
+                " person) DO UPDATE SET value = excluded.value",
+        [SQL_SIGNALS] = "SELECT person, value FROM signal WHERE target = ?1 ORDER BY person",
+        [SQL_SIGNALS_PRUNE] =
+                "DELETE FROM signal WHERE NOT EXISTS (SELECT 1 FROM person WHERE person.id ="
+                " signal.person)",
+
         [SQL_HELD_DROP] = "DELETE FROM held WHERE target = ?1",
         [SQL_HELD_PUT] = "INSERT INTO held (target, hash, reason, since) VALUES (?1, ?2, ?3, ?4)",
         [SQL_HELD_ACTION_PUT] =
@@ -105,6 +114,7 @@ const char *const store_sql[_SQL_MAX] = {
         [SQL_ACTION_RUNNING] =
                 "UPDATE action SET state = 'running', step = ?2, begun = coalesce(begun, ?3) WHERE id ="
                 " ?1",
+        [SQL_ACTION_MEMO] = "UPDATE action SET memo = ?2 WHERE id = ?1 AND finished IS NULL",
         [SQL_ACTION_CHANGE] =
                 "UPDATE action SET state = ?2, step = ?3, was_uncertain = ?4, attempts = ?5, due = ?6,"
                 " outcome = ?7, detail = ?8, http_status = ?9, remote_id = coalesce(?10, remote_id),"
@@ -114,7 +124,7 @@ const char *const store_sql[_SQL_MAX] = {
         [SQL_ACTION_GET] = "SELECT " ACTION_COLUMNS " FROM action WHERE id = ?1",
         [SQL_ACTION_DUE] =
                 "SELECT " ACTION_COLUMNS " FROM action WHERE target = ?1 AND finished IS NULL AND state"
-                " <> 'running' AND due <= ?2 ORDER BY rank, id LIMIT ?3",
+                " <> 'running' AND due <= ?2 AND (kind = 'reset') = ?4 ORDER BY rank, id LIMIT ?3",
         [SQL_ACTION_NEXT_DUE] =
                 "SELECT min(due) FROM action WHERE target = ?1 AND finished IS NULL AND state = 'waiting'"
                 " UNION ALL SELECT min(due) FROM action WHERE target = ?1 AND finished IS NULL AND state"

@@ -65,6 +65,10 @@ static int probe_unfinished(Store *store, const char *target, const Wish *w, Pro
                  sqlite3_column_int64(q, 3) > 0)
                 /* The account may be gone already: only this action knows that it must come back. */
                 ret->put = QUEUE_PUT_BUSY;
+        else if (w->action->kind == ACTION_RESET ||
+                 str_eq(column_text(q, 2), action_kind_to_string(ACTION_RESET)))
+                /* A wish of the moment isn't asked for again: it must not be lost, nor drive another out. */
+                ret->put = QUEUE_PUT_BUSY;
         return 0;
 }
 
