@@ -187,14 +187,16 @@ static void check_leave(Load *l, const Draft *d) {
 }
 
 static void check_password_reset(Load *l, const Draft *d) {
-        if (!d->target->password_reset || view_is_bad(d->view, "organization") ||
-            view_is_bad(d->view, "organizations"))
+        bool organization = d->target->organization > 0 || view_is_bad(d->view, "organization") ||
+                            view_is_bad(d->view, "organizations");
+
+        if (!d->target->password_reset)
                 return;
         if (!d->traits->password_reset)
                 view_problem(l, d->view, "password_reset",
                              "true is not possible at %s: its API has no password resets; use false",
                              d->traits->label);
-        else if (d->traits->reset_needs_organization && d->target->organization == 0)
+        else if (d->traits->reset_needs_organization && !organization)
                 view_problem(l, d->view, "password_reset",
                              "true is possible at %s only with organization (or organizations): "
                              "the parent asks for resets in one child organisation",

@@ -686,6 +686,8 @@ static void test_organizations(void **state) {
                  ":4: targets[0].organizations[0]: 4294967297 is out of range");
         load_bad(f, DIRECTORY TARGET("organizations = 5;"),
                  ":4: targets[0].organizations: is a whole number, must be a list");
+        load_bad(f, DIRECTORY TARGET("organization = \"7\"; password_reset = true;"),
+                 ":4: targets[0].organization: is a text, must be a whole number from 0 to 2147483647");
         /* One mistake is one line, however many targets it becomes. */
         load_bad(f, DIRECTORY TARGET("organizations = [ 1, 2, 3 ]; leave = \"disable\"; timezone = 5;"),
                  ":4: targets[0].timezone: is a whole number",
