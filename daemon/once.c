@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "once.h"
+#include "sync/ask-reset.h"
 #include "sync/engine.h"
 #include "sync/report.h"
 
@@ -163,6 +164,12 @@ ExitCode once_run(const Options *options, Config *config, Store *store) {
         int r;
 
         r = loop_new(&o.loop);
+        if (r >= 0 && options->reset)
+                r = ask_reset(store, config, options->reset, options->target, loop_wall(o.loop), &err);
+        if (r > 0) {
+                log_error("%s", err.text);
+                return EXIT_USAGE;
+        }
         if (r >= 0)
                 r = set_up(&o, config, &err);
         if (r == ENGINE_E_CREDENTIAL) {

@@ -15,6 +15,8 @@ enum {
         OPT_DRY_RUN,
         OPT_APPROVE,
         OPT_FULL,
+        OPT_RESET,
+        OPT_TARGET,
         OPT_STATE,
         OPT_CREDENTIALS,
         OPT_LOG_LEVEL,
@@ -31,6 +33,8 @@ static const struct option long_options[] = {
         { "dry-run", no_argument, NULL, OPT_DRY_RUN },
         { "approve", required_argument, NULL, OPT_APPROVE },
         { "full", no_argument, NULL, OPT_FULL },
+        { "reset", required_argument, NULL, OPT_RESET },
+        { "target", required_argument, NULL, OPT_TARGET },
         { "state", required_argument, NULL, OPT_STATE },
         { "credentials", required_argument, NULL, OPT_CREDENTIALS },
         { "log-level", required_argument, NULL, OPT_LOG_LEVEL },
@@ -53,6 +57,8 @@ void options_print_help(FILE *out) {
               "      --wait D            with --once: go on while something is due within D (default 60s)\n"
               "      --dry-run           with --once: print the plan, change nothing\n"
               "      --approve HASH      with --once: let the held plan with this hash go ahead; repeatable\n"
+              "      --reset PERSON      with --once and --target: reset this person's password there\n"
+              "      --target T          the target of --reset\n"
               "      --full              with --once: read the whole directory, whatever is remembered of it\n"
               "      --json              with --once: one JSON document on standard output\n"
               "      --state DIR         state directory (default $STATE_DIRECTORY, else " LOCALSTATEDIR "/lib/idsyncd)\n"
@@ -120,6 +126,12 @@ static int parse_value(Options *o, int c, const char *value, ErrCtx *err) {
                 return usec_parse(value, &o->wait) < 0 ? usage(err, "--wait %s: no duration; write 60s or 5min", value) : 0;
         case OPT_APPROVE:
                 return add_approval(o, value, err);
+        case OPT_RESET:
+                o->reset = value;
+                return 0;
+        case OPT_TARGET:
+                o->target = value;
+                return 0;
         case OPT_STATE:
                 return replace(&o->state, value);
         case OPT_CREDENTIALS:
@@ -160,7 +172,8 @@ static int parse_flag(Options *o, int c) {
 static int check_combination(const Options *o, bool wait_given, ErrCtx *err) {
         const struct { bool given; const char *name; } with_once[] = {
                 { o->dry_run, "--dry-run" }, { o->json, "--json" }, { o->full, "--full" },
-                { o->n_approvals > 0, "--approve" }, { wait_given, "--wait" },
+                { o->n_approvals > 0, "--approve" }, { wait_given, "--wait" }, { o->reset, "--reset" },
+                { o->target, "--target" },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(with_once); i++)
@@ -168,6 +181,10 @@ static int check_combination(const Options *o, bool wait_given, ErrCtx *err) {
                         return usage(err, "%s goes with --once", with_once[i].name);
         if (o->once && o->check_config)
                 return usage(err, "%s and --once are two jobs: give one of them", "--check-config");
+        if (!o->reset != !o->target)
+                return usage(err, "%s: --reset and --target go together", o->reset ? "--reset" : "--target");
+        if (o->dry_run && o->reset)
+                return usage(err, "%s changes nothing, so --reset makes no sense with it", "--dry-run");
         if (o->dry_run && o->n_approvals > 0)
                 return usage(err, "%s changes nothing, so --approve makes no sense with it", "--dry-run");
         return 0;

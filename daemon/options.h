@@ -16,6 +16,7 @@ typedef struct Options {
         usec_t wait;
         char **approvals;
         size_t n_approvals;
+        const char *reset, *target;     /* --reset PERSON --target T */
         LogTarget log_target;
         int log_level;
 } Options;

@@ -126,8 +126,10 @@ int stream_put_settings(StreamBuffer *b, const StreamSettings *s) {
         const DirectoryConfig *d = s->directory;
         size_t start = begin(b, STREAM_SETTINGS);
 
-        if (s->n_groups > STREAM_GROUPS_MAX)
+        if (s->n_groups > STREAM_GROUPS_MAX) {
                 fail(b, -E2BIG);
+                return end(b, start, STREAM_SETTINGS_MAX);
+        }
         put_u8(b, d->bind.method);
         put_text(b, d->bind.dn);
         put_list(b, d->uris, d->n_uris);

@@ -49,7 +49,7 @@ static size_t number_length(const char *text, size_t len) {
 /* What json-c would let pass: *ret_bad is set to the place. Counts the members of all objects by their
  * colons. */
 static const char *scan(const char *text, size_t len, size_t *ret_bad, size_t *ret_members) {
-        bool quoted = false, escaped = false;
+        bool quoted = false, escaped = false, nul = false;
         size_t members = 0;
 
         for (size_t i = 0; i < len; i++) {
@@ -59,13 +59,18 @@ static const char *scan(const char *text, size_t len, size_t *ret_bad, size_t *r
                 if (quoted) {
                         if (c < 0x20)
                                 return "a raw control character in a string";
+                        if (escaped && c == 'u' && len - i > 4 && memcmp(text + i, "u0000", 5) == 0)
+                                nul = true;
                         quoted = escaped || c != '"';
                         escaped = !escaped && c == '\\';
-                } else if (c == '"')
+                } else if (c == '"') {
                         quoted = true;
-                else if (c == ':')
+                        nul = false;
+                } else if (c == ':') {
+                        if (nul)
+                                return "a name with a NUL in it"; /* json-c would cut it there */
                         members++;
-                else if (c == '-' || (c >= '0' && c <= '9')) {
+                } else if (c == '-' || (c >= '0' && c <= '9')) {
                         size_t n = number_length(text + i, len - i);
 
                         if (n == 0)

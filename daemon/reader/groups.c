@@ -151,10 +151,11 @@ static int list_container(Groups *g, Container *container) {
                            .filter = GROUPS_FILTER,
                            .attributes = attributes};
         SearchHandler handler = {.entry = on_listed, .page = on_page, .userdata = &listing};
+        uint64_t ignored = 0;           /* they are counted where people are read */
         int r;
 
         container->listed = true;
-        r = search_run(g->c, &spec, &handler, g->referrals, g->err);
+        r = search_run(g->c, &spec, &handler, &ignored, g->err);
         if (r == CONNECTION_E_FAILED &&
             (g->err->code == LDAP_NO_SUCH_OBJECT || g->err->code == LDAP_INVALID_DN_SYNTAX))
                 return 0;

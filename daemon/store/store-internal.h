@@ -36,7 +36,7 @@ typedef enum StatementId {
         SQL_LINK_DROP,
         SQL_SIGNAL_SET,
         SQL_SIGNALS,
-        SQL_SIGNALS_PRUNE,
+        SQL_SIGNALS_FORGET,
         SQL_HELD_DROP,
         SQL_HELD_PUT,
         SQL_HELD_ACTION_PUT,

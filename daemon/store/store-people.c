@@ -329,6 +329,9 @@ static int prune(Store *store) {
                 const char *id = column_text(q, 1);
                 PeopleEntry *e;
 
+                r = store_exec(store, SQL_SIGNALS_FORGET, "t", id);
+                if (r < 0)
+                        return r;
                 if (!store->index)
                         continue;
                 store->index_touched = true;

@@ -68,9 +68,7 @@ const char *const store_sql[_SQL_MAX] = {
                 "INSERT INTO signal (target, person, value) VALUES (?1, ?2, ?3) ON CONFLICT (target,"
                 " person) DO UPDATE SET value = excluded.value",
         [SQL_SIGNALS] = "SELECT person, value FROM signal WHERE target = ?1 ORDER BY person",
-        [SQL_SIGNALS_PRUNE] =
-                "DELETE FROM signal WHERE NOT EXISTS (SELECT 1 FROM person WHERE person.id ="
-                " signal.person)",
+        [SQL_SIGNALS_FORGET] = "DELETE FROM signal WHERE person = ?1",
 
         [SQL_HELD_DROP] = "DELETE FROM held WHERE target = ?1",
         [SQL_HELD_PUT] = "INSERT INTO held (target, hash, reason, since) VALUES (?1, ?2, ?3, ?4)",

@@ -312,8 +312,6 @@ Store *store_free(Store *store) {
         for (size_t i = 0; i < _SQL_MAX; i++)
                 (void) sqlite3_finalize(store->statements[i]);
         (void) sqlite3_close_v2(store->db);
-        if (store->lock_fd >= 0)
-                (void) ftruncate(store->lock_fd, 0);
         closep(&store->lock_fd);
         free(store->directory);
         free(store);

@@ -22,6 +22,15 @@ struct ChannelCall {
 
 TAILQ_HEAD(CallList, ChannelCall);
 
+typedef struct Token {
+        Channel *channel;
+        bool parent;
+        Secret *bearer;
+        usec_t end;                     /* monotonic */
+        HttpRequest *request;
+        CallRequest built;
+} Token;
+
 struct Channel {
         Channels *channels;
         const TargetConfig *config;
@@ -30,11 +39,7 @@ struct Channel {
         Budget *budget;
         unsigned n_sent;
         uint64_t n_successes;
-        /* token */
-        Secret *bearer;
-        usec_t bearer_end;              /* monotonic */
-        HttpRequest *token_request;
-        CallRequest token_built;
+        Token token, parent_token;      /* of the organization; of the key's own, for some calls of child organizations */
         usec_t certificate_warned;
         /* parking */
         char scope[300], credentials[9];
@@ -61,13 +66,18 @@ struct Channels {
 void channel_fail_pending(Channel *c, const Outcome *outcome);
 int channel_request(Channel *c, CallRequest *built, const Secret *authorization, http_done_t done, void *userdata, HttpRequest **ret);
 void channel_answered(Channel *c, Call call, const HttpResult *result, Outcome *ret);
+void channel_throttle(Channel *c, const Outcome *outcome);
 
 /* channel-token.c */
-bool channel_token_usable(const Channel *c);
-void channel_token_drop(Channel *c);
-bool channel_token_pending(const Channel *c);
+void token_init(Token *t, Channel *c, bool parent);
+void token_deinit(Token *t);
+/* The one that such a call is made with. */
+Token *token_of(Channel *c, Call call);
+bool token_is_usable(const Token *t);
+bool token_is_pending(const Token *t);
+void token_drop(Token *t);
 /* Starts fetching one, if budget allows it at `wall`. *ret_next: when to try again, else. */
-void channel_token_fetch(Channel *c, usec_t wall, usec_t *ret_next);
+void token_fetch(Token *t, usec_t wall, usec_t *ret_next);
 
 /* channel-park.c */
 int channel_park_load(Channel *c);

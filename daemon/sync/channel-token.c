@@ -7,26 +7,40 @@
 
 #define TOKEN_MARGIN USEC_PER_MINUTE
 
-bool channel_token_usable(const Channel *c) {
-        return c->bearer && loop_now(c->channels->loop) < c->bearer_end;
+void token_init(Token *t, Channel *c, bool parent) {
+        *t = (Token){ .channel = c, .parent = parent };
 }
 
-bool channel_token_pending(const Channel *c) {
-        return c->token_request;
+void token_deinit(Token *t) {
+        http_request_cancel(t->request);
+        call_request_deinit(&t->built);
+        secret_free(t->bearer);
 }
 
-void channel_token_drop(Channel *c) {
-        c->bearer = secret_free(c->bearer);
-        c->bearer_end = 0;
+Token *token_of(Channel *c, Call call) {
+        return c->config->organization != 0 && (c->driver->parent_calls >> call & 1) ? &c->parent_token : &c->token;
 }
 
-static int keep_token(Channel *c, const HttpResult *result, Outcome *outcome) {
+bool token_is_usable(const Token *t) {
+        return t->bearer && loop_now(t->channel->channels->loop) < t->end;
+}
+
+bool token_is_pending(const Token *t) {
+        return t->request;
+}
+
+void token_drop(Token *t) {
+        t->bearer = secret_free(t->bearer);
+        t->end = 0;
+}
+
+static int keep_token(Token *t, const HttpResult *result, Outcome *outcome) {
         usec_t lifetime, margin;
         ErrCtx err = { 0 };
         int r;
 
-        channel_token_drop(c);
-        r = c->driver->decode_token(result, &c->bearer, &lifetime, &err);
+        token_drop(t);
+        r = t->channel->driver->decode_token(result, &t->bearer, &lifetime, &err);
         if (r < 0) {
                 outcome->class = OUTCOME_TRANSIENT;
                 snprintf(outcome->detail, sizeof(outcome->detail), "the token endpoint's answer can't be read: %.400s",
@@ -35,22 +49,22 @@ static int keep_token(Channel *c, const HttpResult *result, Outcome *outcome) {
         }
         /* A short life gets a short margin, so that such a token is of use at all. */
         margin = lifetime / 10 < TOKEN_MARGIN ? lifetime / 10 : TOKEN_MARGIN;
-        c->bearer_end = usec_add(loop_now(c->channels->loop), lifetime - margin);
+        t->end = usec_add(loop_now(t->channel->channels->loop), lifetime - margin);
         return 0;
 }
 
 static void on_token(HttpRequest *request _unused_, const HttpResult *result, void *userdata) {
-        Channel *c = userdata;
+        Token *t = userdata;
+        Channel *c = t->channel;
         Outcome outcome = { 0 };
 
-        c->token_request = NULL;
-        call_request_deinit(&c->token_built);
+        t->request = NULL;
+        call_request_deinit(&t->built);
         channel_answered(c, CALL_TOKEN, result, &outcome);
         if (outcome.class == OUTCOME_OK)
-                (void) keep_token(c, result, &outcome);
+                (void) keep_token(t, result, &outcome);
         if (outcome.class == OUTCOME_THROTTLED)
-                (void) budget_throttle(c->budget, outcome.has_retry_after, outcome.retry_after,
-                                       loop_wall(c->channels->loop));
+                channel_throttle(c, &outcome);
         else if (outcome.class != OUTCOME_OK) {
                 /* Whatever else the token endpoint says, no call can be made. */
                 if (outcome.class != OUTCOME_AUTH)
@@ -60,20 +74,22 @@ static void on_token(HttpRequest *request _unused_, const HttpResult *result, vo
         loop_task_arm(c->channels->dispatch);
 }
 
-static int token_start(Channel *c, usec_t wall) {
-        CallInput in = { .call = CALL_TOKEN, .key = c->key, .secret = c->secret };
+static int token_start(Token *t, usec_t wall) {
+        Channel *c = t->channel;
+        CallInput in = { .call = CALL_TOKEN, .key = c->key, .secret = c->secret, .parent = t->parent };
         int r;
 
-        r = c->driver->build(c->config, &in, &c->token_built);
+        r = c->driver->build(c->config, &in, &t->built);
         if (r < 0)
                 return r;
         r = budget_spend(c->budget, true, wall);
         if (r < 0)
                 return r;
-        return channel_request(c, &c->token_built, c->token_built.authorization, on_token, c, &c->token_request);
+        return channel_request(c, &t->built, t->built.authorization, on_token, t, &t->request);
 }
 
-void channel_token_fetch(Channel *c, usec_t wall, usec_t *ret_next) {
+void token_fetch(Token *t, usec_t wall, usec_t *ret_next) {
+        Channel *c = t->channel;
         usec_t next = budget_next(c->budget, true, 1, wall);
         Outcome outcome = { .class = OUTCOME_TRANSIENT };
         int r;
@@ -83,10 +99,10 @@ void channel_token_fetch(Channel *c, usec_t wall, usec_t *ret_next) {
                 return;
         }
         *ret_next = USEC_INFINITY;
-        r = token_start(c, wall);
+        r = token_start(t, wall);
         if (r >= 0)
                 return;
-        call_request_deinit(&c->token_built);
+        call_request_deinit(&t->built);
         snprintf(outcome.detail, sizeof(outcome.detail), "the token can't be asked for: %s",
                  r == -ENOSPC || r == -EIO ? store_error(c->channels->store) : strerror(-r));
         channel_park_by(c, &outcome);

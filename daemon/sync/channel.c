@@ -140,7 +140,7 @@ static void decode_answer(ChannelCall *call, const HttpResult *result, Outcome *
                  call_to_string(call->spec.call), err.text);
 }
 
-static void throttle(Channel *c, const Outcome *outcome) {
+void channel_throttle(Channel *c, const Outcome *outcome) {
         Channels *cs = c->channels;
         char until[USEC_FORMAT_MAX];
         usec_t end;
@@ -171,10 +171,10 @@ static bool settle(ChannelCall *call, const Outcome *outcome) {
                 channel_park_clear(c);
                 return false;
         case OUTCOME_THROTTLED:
-                throttle(c, outcome);
+                channel_throttle(c, outcome);
                 return !call_is_write(call->spec.call);
         case OUTCOME_AUTH:
-                channel_token_drop(c);
+                token_drop(token_of(c, call->spec.call));
                 if (!call->renewed) {
                         call->renewed = true;
                         return true;
@@ -268,7 +268,7 @@ static void call_send(ChannelCall *call, usec_t wall) {
         r = call_record(call, &in, wall);
         failpoint("call-recorded");
         if (r >= 0)
-                r = channel_request(c, &call->built, c->bearer, on_answer, call, &call->request);
+                r = channel_request(c, &call->built, token_of(c, call->spec.call)->bearer, on_answer, call, &call->request);
         if (r < 0) {
                 call_not_sent(call, r);
                 return;
@@ -283,16 +283,17 @@ static void call_send(ChannelCall *call, usec_t wall) {
 /* When this call may go out: wall (now), a later time, or USEC_INFINITY when something else must happen first. */
 static usec_t call_ready(ChannelCall *call, usec_t wall) {
         Channel *c = call->channel;
+        Token *token = token_of(c, call->spec.call);
         usec_t next;
 
         if (c->park.until > wall)
                 return c->park.until;
         if (c->n_sent >= (channel_is_probing(c) ? 1 : c->config->concurrency))
                 return USEC_INFINITY;
-        if (channel_token_pending(c))
+        if (token_is_pending(token))
                 return USEC_INFINITY;
-        if (!channel_token_usable(c)) {
-                channel_token_fetch(c, wall, &next);
+        if (!token_is_usable(token)) {
+                token_fetch(token, wall, &next);
                 return next;
         }
         if (call->spec.has_place)
@@ -330,7 +331,7 @@ usec_t channel_next_free(const Channel *c) {
         usec_t wall = loop_wall(c->channels->loop);
         usec_t next = budget_next(c->budget, false, 1, wall), token;
 
-        if (!channel_token_usable(c) && !channel_token_pending(c)) {
+        if (!token_is_usable(&c->token) && !token_is_pending(&c->token)) {
                 token = budget_next(c->budget, true, 1, wall);
                 next = token > next ? token : next;
         }
@@ -382,9 +383,8 @@ int channels_new(Loop *loop, Http *http, Store *store, bool dry_run, Channels **
 }
 
 static Channel *channel_free(Channel *c) {
-        http_request_cancel(c->token_request);
-        call_request_deinit(&c->token_built);
-        secret_free(c->bearer);
+        token_deinit(&c->token);
+        token_deinit(&c->parent_token);
         secret_free(c->key);
         secret_free(c->secret);
         free(c);
@@ -442,6 +442,8 @@ int channel_new(Channels *cs, const TargetConfig *config, Secret *take_key, Secr
                 return -ENOMEM;
         }
         c->channels = cs;
+        token_init(&c->token, c, false);
+        token_init(&c->parent_token, c, true);
         c->config = config;
         c->key = take_key;
         c->secret = take_secret;

@@ -18,7 +18,8 @@ void judgement_deinit(Judgement *j) {
 
 /* What this version carries out. */
 static bool is_carried_out(ActionKind k) {
-        return k == ACTION_CREATE || k == ACTION_ADOPT || k == ACTION_RECREATE || k == ACTION_DELETE;
+        return k == ACTION_CREATE || k == ACTION_ADOPT || k == ACTION_RECREATE || k == ACTION_DELETE ||
+               k == ACTION_RESET;
 }
 
 static void open_deinit(Open *o) {
@@ -271,7 +272,9 @@ static int judge_rest(const JudgeInput *in, const char *rules, const HeldPlan *w
         r = store_begin(in->store);
         if (r < 0)
                 return r;
-        r = waits ? hold(in, &open, before, reason.data, j) : let_go(in, &open, approved, rules, j);
+        r = resets_record(in->store, in->target->name, in->resets);
+        if (r >= 0)
+                r = waits ? hold(in, &open, before, reason.data, j) : let_go(in, &open, approved, rules, j);
         return end(in->store, r);
 }
 

@@ -5,6 +5,7 @@
 #include "config/config.h"
 #include "model/plan.h"
 #include "store/store.h"
+#include "sync/resets.h"
 
 typedef struct JudgeInput {
         Store *store;
@@ -13,6 +14,7 @@ typedef struct JudgeInput {
         const Plan *plan;
         const Links *links;             /* of the target */
         const People *people;
+        const Resets *resets;           /* signals to be remembered with what they led to */
         char *const *approvals;
         size_t n_approvals;
         int64_t cycle;

@@ -4,6 +4,8 @@
 #include "base/log.h"
 #include "sync/judge.h"
 #include "sync/remote.h"
+#include "sync/resets.h"
+#include "sync/resetter.h"
 
 /* A first listing that all waiting looks share begins when nothing else is under way, or after this long. */
 #define LOOK_WAIT (10 * USEC_PER_MINUTE)
@@ -15,6 +17,7 @@ struct Remote {
         const TargetConfig *target;
         Lister *lister;
         Worker *worker;
+        Resetter *resetter;
         RemoteReport report;
         Accounts *accounts;             /* the last complete listing, with our own changes since */
         Links *links;
@@ -55,6 +58,11 @@ const RemoteReport *remote_report(const Remote *r) {
         return &r->report;
 }
 
+static void kick(Remote *r) {
+        worker_kick(r->worker);
+        resetter_kick(r->resetter);
+}
+
 static void finish(Remote *r) {
         remote_done_t done = r->done;
 
@@ -62,7 +70,7 @@ static void finish(Remote *r) {
                 return;
         r->done = NULL;
         r->in.people = NULL;
-        worker_kick(r->worker);
+        kick(r);
         done(r, r->userdata);
 }
 
@@ -149,6 +157,16 @@ static void apply_judgement(Remote *r, Judgement *j) {
 
 static int judge(Remote *r) {
         _cleanup_(judgement_deinit) Judgement j = { 0 };
+        _cleanup_(resets_deinit) Resets resets = { 0 };
+        ResetsInput ask = {
+                .store = r->env.store,
+                .config = r->env.config,
+                .target = r->target,
+                .people = r->in.people,
+                .links = r->links,
+                .accounts = r->accounts,
+                .cycle = r->in.cycle,
+        };
         JudgeInput in = {
                 .store = r->env.store,
                 .config = r->env.config,
@@ -156,6 +174,7 @@ static int judge(Remote *r) {
                 .plan = r->plan,
                 .links = r->links,
                 .people = r->in.people,
+                .resets = &resets,
                 .approvals = r->env.approvals,
                 .n_approvals = r->env.n_approvals,
                 .cycle = r->in.cycle,
@@ -164,6 +183,9 @@ static int judge(Remote *r) {
         };
         int q;
 
+        q = resets_find(&ask, r->plan, &resets);
+        if (q < 0)
+                return q;
         q = judge_plan(&in, &j);
         if (q < 0)
                 return q;
@@ -303,7 +325,7 @@ static void on_listed(ListerResult *result, void *userdata) {
         if (lister_roles(r->lister)->n > 0)
                 r->roles_read = r->roles_read ? r->roles_read : loop_now(r->env.loop);
         look_ended(r, r->accounts);
-        worker_kick(r->worker);
+        kick(r);
         if (r->done)
                 loop_task_arm(r->decide);
 }
@@ -469,6 +491,9 @@ int remote_new(const RemoteEnv *env, Channel *channel, Remote **ret) {
         q = worker_new(env->loop, env->store, env->config, channel, &hooks, &r->worker);
         if (q < 0)
                 return q;
+        q = resetter_new(env->loop, env->store, env->config, channel, &hooks, &r->resetter);
+        if (q < 0)
+                return q;
         q = loop_task_new(env->loop, LOOP_SLICE, "compare people and accounts", on_decide, r, &r->decide);
         if (q < 0)
                 return q;
@@ -483,6 +508,7 @@ Remote *remote_free(Remote *r) {
         if (!r)
                 return NULL;
         worker_free(r->worker);
+        resetter_free(r->resetter);
         lister_free(r->lister);
         loop_task_free(r->decide);
         loop_timer_free(r->look_timer);
@@ -498,6 +524,7 @@ void remote_start(Remote *r) {
         QueueCounts counts = { 0 };
 
         worker_start(r->worker);
+        resetter_start(r->resetter);
         if (store_queue_counts(r->env.store, r->target->name, &counts) < 0)
                 return;
         if (counts.waiting + counts.uncertain > 0 && !r->roles_read && !lister_is_running(r->lister) && !r->target->paused)
@@ -517,10 +544,11 @@ void remote_drain(Remote *r) {
         loop_timer_stop(r->look_timer);
         lister_cancel(r->lister);
         worker_drain(r->worker);
+        resetter_drain(r->resetter);
 }
 
 bool remote_is_idle(const Remote *r) {
-        return !r->done && !lister_is_running(r->lister) && worker_is_idle(r->worker);
+        return !r->done && !lister_is_running(r->lister) && worker_is_idle(r->worker) && resetter_is_idle(r->resetter);
 }
 
 usec_t remote_next_due(const Remote *r) {
@@ -530,6 +558,8 @@ usec_t remote_next_due(const Remote *r) {
                 free_at = channel_next_free(r->channel);
                 return free_at > wall ? free_at : 0;
         }
+        if (resetter_is_sent(r->resetter))
+                return 0;
         return worker_next_due(r->worker);
 }
 

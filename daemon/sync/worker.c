@@ -88,7 +88,7 @@ static void on_task(void *userdata) {
         int r;
 
         if (may_run(w) && free_places(w) > 0) {
-                r = store_queue_due(w->store, w->target->name, loop_wall(w->loop), w->n_jobs + DUE_SLICE, take_due, &due);
+                r = store_queue_due(w->store, w->target->name, false, loop_wall(w->loop), w->n_jobs + DUE_SLICE, take_due, &due);
                 if (r >= 0)
                         r = start_due(w, &due);
                 if (r < 0)

@@ -32,6 +32,7 @@ static const struct CallRow {
         [CALL_CREATE] = { "create", true, true },
         [CALL_CREATE_SHORT] = { "create-short", true, false },
         [CALL_DELETE] = { "delete", true, false },
+        [CALL_RESET] = { "reset", true, false },
 };
 
 const char *call_to_string(Call c) {
@@ -122,6 +123,7 @@ static const TargetDriver drivers[_TARGET_TYPE_MAX] = {
                         .needs_names = true,
                         .has_roles = true,
                 },
+                .parent_calls = 1u << CALL_RESET,
                 UMBRELLA_COMMON,
         },
 };

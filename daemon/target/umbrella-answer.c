@@ -17,7 +17,7 @@
 
 #define BIT(x) (1u << (x))
 #define CREATES (BIT(CALL_CREATE) | BIT(CALL_CREATE_SHORT))
-#define WRITES (CREATES | BIT(CALL_DELETE))
+#define WRITES (CREATES | BIT(CALL_DELETE) | BIT(CALL_RESET))
 #define READS (BIT(CALL_TOKEN) | BIT(CALL_ROLES) | BIT(CALL_LIST) | BIT(CALL_GET))
 #define EVERY (WRITES | READS)
 
@@ -59,6 +59,8 @@ static const OutcomeRow rows[] = {
           "the key needs the scope admin.roles:read" },
         { BIT(CALL_LIST) | BIT(CALL_GET), WHOLE | LOST, 403, 403, BODY_ANY, OUTCOME_AUTH, 0,
           "the key needs the scope admin.users:read" },
+        { BIT(CALL_RESET), WHOLE | LOST, 403, 403, BODY_ANY, OUTCOME_AUTH, 0,
+          "the key needs the scope admin.passwordreset:write, and must be of the parent organization" },
         { WRITES, WHOLE | LOST, 403, 403, BODY_ANY, OUTCOME_AUTH, 0,
           "the key needs the scope admin.users:write" },
         { EVERY, WHOLE | LOST, 429, 429, BODY_ANY, OUTCOME_THROTTLED, 0, NULL },
@@ -69,8 +71,8 @@ static const OutcomeRow rows[] = {
         { WRITES, LOST, STATUS_ANY, BODY_ANY, OUTCOME_UNCERTAIN, 0, NULL },
 
         /* Success */
-        { BIT(CALL_DELETE), WHOLE, 200, 299, BODY_NO_PAGE, OUTCOME_OK, 0, NULL },
-        { BIT(CALL_DELETE), WHOLE, 200, 299, BODY_ANY, OUTCOME_UNCERTAIN, 0, NOT_THE_API },
+        { BIT(CALL_DELETE) | BIT(CALL_RESET), WHOLE, 200, 299, BODY_NO_PAGE, OUTCOME_OK, 0, NULL },
+        { BIT(CALL_DELETE) | BIT(CALL_RESET), WHOLE, 200, 299, BODY_ANY, OUTCOME_UNCERTAIN, 0, NOT_THE_API },
         { CREATES, WHOLE, 200, 299, BODY_ACCOUNT, OUTCOME_OK, 0, NULL },
         { CREATES, WHOLE, 200, 299, BODY_ANY, OUTCOME_UNCERTAIN, 0,
           "success was told without a readable account" },

@@ -13,6 +13,7 @@ typedef int (*fill_fn_t)(const TargetConfig *target, const CallInput *in, CallRe
 typedef struct RequestRow {
         const char *method, *path;
         bool by_id;             /* the account's id ends the path */
+        bool by_organization;   /* the child organization's id ends the path */
         bool paged;
         uint64_t max_body;      /* 0: max_listing; an API that ignores pages answers with the whole list */
         fill_fn_t fill;
@@ -76,7 +77,7 @@ static int fill_token(const TargetConfig *target, const CallInput *in, CallReque
         if (!r->body)
                 return -ENOMEM;
         r->content_type = "application/x-www-form-urlencoded";
-        if (target->organization == 0)
+        if (target->organization == 0 || in->parent)
                 return 0;
         return add_header(r, "X-Umbrella-OrgId", target->organization);
 }
@@ -164,6 +165,30 @@ static int fill_create_short(const TargetConfig *target _unused_, const CallInpu
         return set_body(r, &body, q);
 }
 
+static int fill_reset(const TargetConfig *target _unused_, const CallInput *in, CallRequest *r) {
+        _cleanup_(secret_freep) Secret *body = secret_with_capacity(64 + in->n_batch * 64);
+        int q;
+
+        if (in->n_batch == 0)
+                return -EINVAL;
+        if (!body)
+                return -ENOMEM;
+        q = secret_append_str(body, "{\"adminEmails\":[");
+        for (size_t i = 0; q == 0 && i < in->n_batch; i++) {
+                const char *address = in->batch[i]->address;
+
+                if (str_empty(address))
+                        return -EINVAL;
+                if (i > 0)
+                        q = secret_append_str(body, ",");
+                if (q == 0)
+                        q = secret_append_json(body, address, strlen(address));
+        }
+        if (q == 0)
+                q = secret_append_str(body, "]}");
+        return set_body(r, &body, q);
+}
+
 static const RequestRow rows[_CALL_MAX] = {
         [CALL_TOKEN] = { "POST", "/auth/v2/token", .max_body = 64u << 10, .fill = fill_token },
         [CALL_ROLES] = { "GET", "/admin/v2/roles", .max_body = 1u << 20 },
@@ -172,6 +197,8 @@ static const RequestRow rows[_CALL_MAX] = {
         [CALL_CREATE] = { "POST", "/admin/v2/users", .max_body = 1u << 20, .fill = fill_create },
         [CALL_CREATE_SHORT] = { "POST", "/admin/v2/users", .max_body = 1u << 20, .fill = fill_create_short },
         [CALL_DELETE] = { "DELETE", "/admin/v2/users", .by_id = true, .max_body = 1u << 20 },
+        [CALL_RESET] = { "POST", "/admin/v2/passwordResets", .by_organization = true, .max_body = 1u << 20,
+                         .fill = fill_reset },
 };
 
 static int make_url(const TargetConfig *target, const RequestRow *row, const CallInput *in, char **ret) {
@@ -185,6 +212,11 @@ static int make_url(const TargetConfig *target, const RequestRow *row, const Cal
                 r = parse_id(in->remote_id, &id);
                 if (r == 0)
                         strbuf_printf(&b, "/%" PRIu64, id);
+        }
+        if (row->by_organization) {
+                if (target->organization == 0)
+                        r = -EINVAL;
+                strbuf_printf(&b, "/%" PRIu64, target->organization);
         }
         if (row->paged) {
                 if (in->page == 0)

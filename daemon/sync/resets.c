@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+
+#include "base/log.h"
+#include "model/signal.h"
+#include "model/strindex.h"
+#include "store/store-ledger.h"
+#include "store/store-queue.h"
+#include "sync/resets.h"
+
+/* The signals as they were remembered, and the links, by person. */
+typedef struct Known {
+        SignalRecord *items;
+        size_t n, size;
+        Arena *arena;
+        StrIndex signals, links;
+} Known;
+
+static const char *record_person(const void *items, uint32_t pos) {
+        return ((const SignalRecord *) items)[pos].person;
+}
+
+static const char *link_person(const void *items, uint32_t pos) {
+        return ((const Link *) items)[pos].person;
+}
+
+static void known_deinit(Known *k) {
+        free(k->items);
+        arena_free(k->arena);
+        strindex_deinit(&k->signals);
+        strindex_deinit(&k->links);
+}
+
+void resets_deinit(Resets *r) {
+        free(r->records);
+}
+
+static int append(SignalRecord **items, size_t *n, size_t *size, SignalRecord record) {
+        size_t wanted = *size ? *size * 2 : 64;
+        SignalRecord *grown;
+
+        if (*n == *size) {
+                grown = reallocarray(*items, wanted, sizeof(*grown));
+                if (!grown)
+                        return -ENOMEM;
+                *items = grown;
+                *size = wanted;
+        }
+        (*items)[(*n)++] = record;
+        return 0;
+}
+
+static int on_signal(const char *person, const char *value, void *userdata) {
+        Known *k = userdata;
+        SignalRecord record = { arena_strdup(k->arena, person), arena_strdup(k->arena, value) };
+
+        if (!record.person || (value && !record.value))
+                return -ENOMEM;
+        return append(&k->items, &k->n, &k->size, record);
+}
+
+static int load_known(const ResetsInput *in, Known *k) {
+        uint32_t known;
+        int r;
+
+        k->signals = STRINDEX_INIT(record_person);
+        k->links = STRINDEX_INIT(link_person);
+        k->arena = arena_new();
+        if (!k->arena)
+                return -ENOMEM;
+        r = store_signals_walk(in->store, in->target->name, on_signal, k);
+        for (size_t i = 0; r >= 0 && i < k->n; i++)
+                r = strindex_add(&k->signals, k->items, (uint32_t) i, &known);
+        for (size_t i = 0; r >= 0 && i < in->links->n; i++)
+                r = strindex_add(&k->links, in->links->items, (uint32_t) i, &known);
+        return r < 0 ? r : 0;
+}
+
+static const Account *account_of(const ResetsInput *in, const Known *k, const char *person) {
+        uint32_t pos = strindex_find(&k->links, in->links->items, person);
+        const Link *link = pos == STRINDEX_NONE ? NULL : &in->links->items[pos];
+
+        return link && !link->gone ? accounts_by_id(in->accounts, link->remote_id) : NULL;
+}
+
+static void say_consumed(const ResetsInput *in, const Person *p, const char *why) {
+        LogFields fields = {
+                .target = in->target->name,
+                .action = action_kind_to_string(ACTION_RESET),
+                .person = p->id,
+                .account = p->field[PERSON_EMAIL],
+                .cycle = in->cycle,
+        };
+
+        log_event(LOG_NOTICE, &fields, "%s: the password signal of %s leads to nothing: %s", in->target->name,
+                  p->field[PERSON_EMAIL] ? p->field[PERSON_EMAIL] : p->id, why);
+}
+
+static Action reset_of(const Person *p, const Account *account) {
+        return (Action){
+                .kind = ACTION_RESET,
+                .person = p->id,
+                .address = account->address,
+                .remote_id = account->remote_id,
+        };
+}
+
+/* 1: the signal fires, and it is too early for it; 0 otherwise. */
+static int fire(const ResetsInput *in, const Known *k, const Person *p, Plan *plan) {
+        const Account *account = account_of(in, k, p->id);
+        Action a;
+        QueuePut put;
+        int r;
+
+        if (in->target->paused || !account) {
+                say_consumed(in, p, account ? "the target is paused" : "there is no account of ours here");
+                return 0;
+        }
+        a = reset_of(p, account);
+        r = store_queue_probe(in->store, in->target->name, &a, NULL, &put);
+        if (r < 0)
+                return r;
+        if (put != QUEUE_PUT_NEW)
+                return 1;
+        return plan_add_action(plan, &a);
+}
+
+static int look_at(const ResetsInput *in, const Known *k, const Person *p, Plan *plan, Resets *ret) {
+        uint32_t pos = strindex_find(&k->signals, k->items, p->id);
+        bool known = pos != STRINDEX_NONE;
+        SignalEdge edge = signal_edge(in->config->directory.password_reset.when, known, known ? k->items[pos].value : NULL,
+                                      p->signal);
+        int r;
+
+        if (edge == SIGNAL_SAME)
+                return 0;
+        if (edge == SIGNAL_FIRES) {
+                r = fire(in, k, p, plan);
+                if (r != 0)
+                        return r < 0 ? r : 0;
+        }
+        return append(&ret->records, &ret->n, &ret->size, (SignalRecord){ p->id, p->signal });
+}
+
+/* Resets of a held plan stay asked for: their signal was taken in when the plan was frozen. */
+static int add_held(const ResetsInput *in, const Known *k, Plan *plan) {
+        _cleanup_(held_plan_freep) HeldPlan *held = NULL;
+        int r;
+
+        r = store_held_get(in->store, in->target->name, &held);
+        if (r < 0 || !held)
+                return r;
+        for (size_t i = 0; i < held->n_actions; i++) {
+                const Action *a = &held->actions[i];
+
+                if (a->kind != ACTION_RESET || !account_of(in, k, a->person))
+                        continue;
+                r = plan_add_action(plan, a);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+int resets_find(const ResetsInput *in, Plan *plan, Resets *ret) {
+        _cleanup_(known_deinit) Known known = { 0 };
+        int r;
+
+        if (!in->target->password_reset)
+                return 0;
+        r = load_known(in, &known);
+        for (size_t i = 0; r >= 0 && i < in->people->n; i++)
+                if (in->people->items[i].present)
+                        r = look_at(in, &known, &in->people->items[i], plan, ret);
+        if (r >= 0)
+                r = add_held(in, &known, plan);
+        return r < 0 ? r : plan_finish(plan);
+}
+
+int resets_record(Store *store, const char *target, const Resets *resets) {
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < resets->n; i++)
+                r = store_signal_set(store, target, resets->records[i].person, resets->records[i].value);
+        return r;
+}

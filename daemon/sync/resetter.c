@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One batch at a time. A batch that is refused is halved until the bad member is alone, so that one bad address stops nobody else. */
+#include <errno.h>
+
+#include "base/failpoint.h"
+#include "base/log.h"
+#include "store/store-queue.h"
+#include "sync/guard.h"
+#include "sync/resetter.h"
+
+struct Resetter {
+        Loop *loop;
+        Store *store;
+        const Config *config;
+        const TargetConfig *target;
+        const TargetDriver *driver;
+        Channel *channel;
+        WorkerHooks hooks;
+        LoopTask *task;
+        LoopTimer *timer;
+        bool started, draining;
+        ChannelCall *call;
+        QueueItem **items;              /* of the batch under way; room for reset_batch */
+        size_t n_items;
+        size_t next_size;               /* of the next batch: smaller after a refusal */
+        Secret **passwords;
+        const Account **accounts;
+        const Action **actions;
+        Arena *arena;
+        Answer answer;
+};
+
+static void forget_batch(Resetter *r) {
+        for (size_t i = 0; i < r->n_items; i++) {
+                r->items[i] = queue_item_free(r->items[i]);
+                r->passwords[i] = secret_free(r->passwords[i]);
+        }
+        r->n_items = 0;
+        r->arena = arena_free(r->arena);
+        r->answer = (Answer){ 0 };
+}
+
+static void store_fault(Resetter *r, int q) {
+        LogFields fields = { .message_id = MSGID_STORE_FAULT, .target = r->target->name };
+
+        log_event(LOG_ERR, &fields, "%s: the queue can't be written: %s", r->target->name,
+                  q == -ENOSPC || q == -EIO ? store_error(r->store) : strerror(-q));
+}
+
+/* ---- ends ---- */
+
+static void log_end(Resetter *r, const QueueItem *item, QueueState state, const Outcome *outcome, const char *detail) {
+        bool done = state == QUEUE_DONE;
+        LogFields fields = {
+                .message_id = done ? MSGID_ACTION_DONE : state == QUEUE_DEAD ? MSGID_DEAD_LETTER : MSGID_LAST_OR_PROTECTED_KEPT,
+                .target = r->target->name,
+                .action = action_kind_to_string(ACTION_RESET),
+                .action_id = item->id,
+                .cycle = item->cycle,
+                .person = item->action.person,
+                .account = item->action.address,
+                .remote_id = item->action.remote_id,
+                .outcome = outcome ? outcome_class_to_string(outcome->class) : NULL,
+                .http_status = outcome ? outcome->http_status : 0,
+        };
+
+        log_event(done ? LOG_INFO : state == QUEUE_DEAD ? LOG_ERR : LOG_WARNING, &fields, "%s: reset %s: %s%s%s", r->target->name,
+                  item->action.address, done ? "done" : state == QUEUE_DEAD ? "given up" : "not done", detail ? ": " : "",
+                  detail ? detail : "");
+}
+
+static int end_item(Resetter *r, QueueItem *item, QueueState state, usec_t due, const Outcome *outcome, const char *detail) {
+        QueueChange change = {
+                .state = state,
+                .was_uncertain = item->was_uncertain,
+                .attempts = item->attempts,
+                .due = due,
+                .outcome = outcome ? outcome_class_to_string(outcome->class) : NULL,
+                .detail = detail,
+                .http_status = outcome ? outcome->http_status : 0,
+                .forget = state == QUEUE_DROPPED,
+        };
+
+        return store_queue_change(r->store, item->id, &change, loop_wall(r->loop));
+}
+
+static const char *refusal_of(const Resetter *r, size_t i) {
+        return r->answer.refused ? r->answer.refused[i] : NULL;
+}
+
+typedef struct End { QueueState state; usec_t due; const char *detail; } End;
+
+/* All rows of the batch in one transaction, then the log. A member that was refused by name ends as a dead letter. */
+static void end_batch(Resetter *r, const End *end, const Outcome *outcome) {
+        int q;
+
+        q = store_begin(r->store);
+        for (size_t i = 0; q >= 0 && i < r->n_items; i++) {
+                const char *refusal = refusal_of(r, i);
+
+                q = refusal ? end_item(r, r->items[i], QUEUE_DEAD, 0, outcome, refusal)
+                            : end_item(r, r->items[i], end->state, end->due, outcome, end->detail);
+        }
+        if (q < 0)
+                store_rollback(r->store);
+        else
+                q = store_commit(r->store);
+        failpoint("reset-recorded");
+        for (size_t i = 0; q >= 0 && i < r->n_items; i++)
+                if (refusal_of(r, i))
+                        log_end(r, r->items[i], QUEUE_DEAD, outcome, refusal_of(r, i));
+                else if (end->state == QUEUE_DONE || end->state == QUEUE_DEAD)
+                        log_end(r, r->items[i], end->state, outcome, end->detail);
+        if (q < 0)
+                store_fault(r, q);
+        forget_batch(r);
+        loop_task_arm(r->task);
+        r->hooks.changed(r->hooks.userdata);
+}
+
+static void end_refused(Resetter *r, const Outcome *outcome) {
+        bool halve = r->n_items > 1 && (outcome->http_status == 400 || outcome->http_status == 413 || outcome->http_status == 422);
+        const End dead = { QUEUE_DEAD, 0, outcome->detail }, again = { QUEUE_WAITING, loop_wall(r->loop), outcome->detail };
+
+        if (halve)
+                r->next_size = (r->n_items + 1) / 2;
+        end_batch(r, halve ? &again : &dead, outcome);
+}
+
+static void end_uncertain(Resetter *r, const Outcome *outcome) {
+        static const char once[] = "it is unknown whether the password was reset; by reset_uncertain = \"once\" it isn't tried again";
+        const End dead = { QUEUE_DEAD, 0, once }, again = { QUEUE_WAITING, channel_next_free(r->channel), "no answer came" };
+
+        end_batch(r, r->target->reset_uncertain_again ? &again : &dead, outcome);
+}
+
+static void on_done(const Outcome *outcome, bool sent _unused_, void *userdata) {
+        Resetter *r = userdata;
+        const End done = { QUEUE_DONE, 0, NULL }, later = { QUEUE_WAITING, channel_next_free(r->channel), outcome->detail };
+
+        failpoint("reset-answered");
+        r->call = NULL;
+        if (outcome->class == OUTCOME_OK || outcome->class == OUTCOME_ALREADY) {
+                /* Grown back step by step: the bad member may have been the only one. */
+                r->next_size = r->next_size * 2 < r->target->reset_batch ? r->next_size * 2 : r->target->reset_batch;
+                end_batch(r, &done, outcome);
+        } else if (outcome->class == OUTCOME_REJECTED)
+                end_refused(r, outcome);
+        else if (outcome->class == OUTCOME_UNCERTAIN)
+                end_uncertain(r, outcome);
+        else
+                end_batch(r, &later, outcome);
+}
+
+/* ---- calls ---- */
+
+static int on_prepare(CallInput *in, void *userdata) {
+        Resetter *r = userdata;
+        int q;
+
+        for (size_t i = 0; i < r->n_items; i++) {
+                r->actions[i] = &r->items[i]->action;
+                q = store_queue_running(r->store, r->items[i]->id, 0, loop_wall(r->loop));
+                if (q < 0)
+                        return q;
+        }
+        in->batch = r->actions;
+        in->n_batch = r->n_items;
+        in->accounts = r->accounts;
+        in->passwords = r->passwords;
+        return 0;
+}
+
+static int on_decode(const HttpResult *result, void *userdata, ErrCtx *err) {
+        Resetter *r = userdata;
+
+        r->arena = arena_free(r->arena);
+        r->arena = arena_new();
+        if (!r->arena)
+                return -ENOMEM;
+        if (!r->driver->decode_reset)
+                return 0;
+        return r->driver->decode_reset(r->target, r->actions, r->n_items, result, r->arena, &r->answer, err);
+}
+
+static int send_batch(Resetter *r) {
+        ChannelSpec spec = {
+                .call = CALL_RESET,
+                .priority = CALL_PRIORITY_REMOVAL,
+                .prepare = on_prepare,
+                .decode = on_decode,
+                .done = on_done,
+                .userdata = r,
+        };
+
+        return channel_call(r->channel, &spec, &r->call);
+}
+
+/* ---- making a batch ---- */
+
+/* What a crash or a lost answer left: whether it was done can't be asked. */
+static int settle_uncertain(Resetter *r, QueueItem *item) {
+        static const char once[] = "it is unknown whether the password was reset; by reset_uncertain = \"once\" it isn't tried again";
+        int q;
+
+        if (r->target->reset_uncertain_again)
+                return 1;
+        q = end_item(r, item, QUEUE_DEAD, 0, NULL, once);
+        if (q >= 0)
+                log_end(r, item, QUEUE_DEAD, NULL, once);
+        return q;
+}
+
+/* 1: it goes into the batch; 0: it ended here. */
+static int admit(Resetter *r, QueueItem *item) {
+        GuardInput guard = {
+                .store = r->store,
+                .target = r->target,
+                .accounts = r->hooks.accounts(r->hooks.userdata),
+                .id = item->id,
+                .action = &item->action,
+        };
+        ErrCtx err = { 0 };
+        int q;
+
+        if (item->state == QUEUE_UNCERTAIN) {
+                q = settle_uncertain(r, item);
+                if (q <= 0)
+                        return q;
+        }
+        q = guard_check(&guard, &err);
+        if (q < 0)
+                return q;
+        if (q == GUARD_E_BREACH) {
+                q = end_item(r, item, QUEUE_DROPPED, 0, NULL, err.text);
+                if (q >= 0)
+                        log_end(r, item, QUEUE_DROPPED, NULL, err.text);
+                return q;
+        }
+        return 1;
+}
+
+static int add_member(Resetter *r, QueueItem *take_item) {
+        const Accounts *accounts = r->hooks.accounts(r->hooks.userdata);
+        int q = 0;
+
+        r->items[r->n_items] = take_item;
+        r->accounts[r->n_items] = accounts_by_id(accounts, take_item->action.remote_id);
+        if (r->driver->reset_has_passwords && r->driver->reset_has_passwords(r->target))
+                q = secret_generate_password(r->config->password.length, r->config->password.classes, &r->passwords[r->n_items]);
+        r->n_items++;
+        return q;
+}
+
+static int take_due(QueueItem *take_item, void *userdata) {
+        _cleanup_(queue_item_freep) QueueItem *item = take_item;
+        Resetter *r = userdata;
+        int q;
+
+        q = admit(r, item);
+        if (q > 0)
+                q = add_member(r, TAKE(item));
+        return q < 0 ? q : 0;
+}
+
+static bool may_run(const Resetter *r) {
+        return r->started && !r->draining && !r->target->paused && !r->call && r->hooks.accounts(r->hooks.userdata) &&
+               !channel_parked_until(r->channel, NULL, NULL);
+}
+
+static void on_task(void *userdata) {
+        Resetter *r = userdata;
+        int q;
+
+        if (!may_run(r))
+                return;
+        q = store_queue_due(r->store, r->target->name, true, loop_wall(r->loop), r->next_size, take_due, r);
+        if (q >= 0 && r->n_items > 0)
+                q = send_batch(r);
+        if (q < 0) {
+                store_fault(r, q);
+                forget_batch(r);
+                loop_timer_after(r->timer, USEC_PER_MINUTE);
+        }
+}
+
+/* ---- making, starting, stopping ---- */
+
+static int make_room(Resetter *r) {
+        size_t n = r->target->reset_batch;
+
+        r->items = calloc(n, sizeof(*r->items));
+        r->passwords = calloc(n, sizeof(*r->passwords));
+        r->accounts = calloc(n, sizeof(*r->accounts));
+        r->actions = calloc(n, sizeof(*r->actions));
+        r->next_size = n;
+        return r->items && r->passwords && r->accounts && r->actions ? 0 : -ENOMEM;
+}
+
+int resetter_new(Loop *loop, Store *store, const Config *config, Channel *channel, const WorkerHooks *hooks, Resetter **ret) {
+        _cleanup_(resetter_freep) Resetter *r = calloc(1, sizeof(*r));
+        int q;
+
+        if (!r)
+                return -ENOMEM;
+        r->loop = loop;
+        r->store = store;
+        r->config = config;
+        r->target = channel_config(channel);
+        r->driver = channel_driver(channel);
+        r->channel = channel;
+        r->hooks = *hooks;
+        q = make_room(r);
+        if (q < 0)
+                return q;
+        q = loop_task_new(loop, LOOP_NORMAL, "take up resets", on_task, r, &r->task);
+        if (q < 0)
+                return q;
+        q = loop_timer_new(loop, LOOP_TIMER, "take up resets", on_task, r, &r->timer);
+        if (q < 0)
+                return q;
+        *ret = TAKE(r);
+        return 0;
+}
+
+Resetter *resetter_free(Resetter *r) {
+        if (!r)
+                return NULL;
+        channel_call_cancel(r->call);
+        if (r->items && r->passwords)
+                forget_batch(r);
+        loop_task_free(r->task);
+        loop_timer_free(r->timer);
+        free(r->items);
+        free(r->passwords);
+        free(r->accounts);
+        free(r->actions);
+        free(r);
+        return NULL;
+}
+
+void resetter_start(Resetter *r) {
+        r->started = true;
+        resetter_kick(r);
+}
+
+void resetter_kick(Resetter *r) {
+        loop_task_arm(r->task);
+}
+
+bool resetter_is_sent(const Resetter *r) {
+        return r->call && channel_call_is_sent(r->call);
+}
+
+void resetter_drain(Resetter *r) {
+        r->draining = true;
+        if (!resetter_is_sent(r)) {
+                r->call = channel_call_cancel(r->call);
+                forget_batch(r);
+        }
+}
+
+bool resetter_is_idle(const Resetter *r) {
+        return !r->call;
+}

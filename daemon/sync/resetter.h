@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Works off the resets of one target's queue, in batches: each account keeps its own row and its own end. */
+#pragma once
+
+#include "sync/worker.h"
+
+typedef struct Resetter Resetter;
+
+/* Hooks as the worker's: accounts, changed and userdata are used. */
+int resetter_new(Loop *loop, Store *store, const Config *config, Channel *channel, const WorkerHooks *hooks, Resetter **ret);
+Resetter *resetter_free(Resetter *resetter);
+DEFINE_CLEANUP(Resetter *, resetter_free);
+
+void resetter_start(Resetter *resetter);
+void resetter_kick(Resetter *resetter);
+void resetter_drain(Resetter *resetter);
+bool resetter_is_idle(const Resetter *resetter);
+/* A batch was sent and its answer isn't here yet. */
+bool resetter_is_sent(const Resetter *resetter);
