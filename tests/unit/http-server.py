@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A TLS server that misbehaves as the path says: http-server.py DIRECTORY
 
-Makes its certificates in DIRECTORY (ca.pem signs them), prints the ports of its listeners as one line, writes one line a connection and
-one a request to DIRECTORY/ledger, and ends when its standard input does.
+Makes its certificates in DIRECTORY (ca.pem signs them), prints the ports of its listeners as one line, writes one line
+a connection and one a request to DIRECTORY/ledger, and ends when its standard input does.
 """
 
 import os
@@ -29,18 +29,19 @@ def openssl(*args):
     subprocess.run(["openssl", *args], check=True, cwd=DIR, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
+NEW_KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
+
+
 def make_ca(name):
-    openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "60", "-subj", f"/CN={name}",
-            "-keyout", f"{name}.key", "-out", f"{name}.pem")
+    openssl("req", "-x509", *NEW_KEY, "-days", "60", "-subj", f"/CN={name}", "-keyout", f"{name}.key", "-out", f"{name}.pem")
 
 
 def make_certificate(name, ca, alternatives):
-    openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", f"/CN={name}",
-            "-keyout", f"{name}.key", "-out", f"{name}.csr")
+    openssl("req", *NEW_KEY, "-subj", f"/CN={name}", "-keyout", f"{name}.key", "-out", f"{name}.csr")
     with open(f"{DIR}/{name}.ext", "w", encoding="ascii") as f:
         f.write(f"subjectAltName={alternatives}\n")
-    openssl("x509", "-req", "-in", f"{name}.csr", "-CA", f"{ca}.pem", "-CAkey", f"{ca}.key", "-CAcreateserial", "-days", "30",
-            "-extfile", f"{name}.ext", "-out", f"{name}.pem")
+    openssl("x509", "-req", "-in", f"{name}.csr", "-CA", f"{ca}.pem", "-CAkey", f"{ca}.key", "-CAcreateserial",
+            "-days", "30", "-extfile", f"{name}.ext", "-out", f"{name}.pem")
 
 
 def answer(status, body=b"", headers=b"", length=None):
@@ -101,8 +102,9 @@ SIMPLE = {
     b"/404": answer(b"404 Not Found", b'{"message":"Not Found"}', JSON),
     b"/503": answer(b"503 Service Unavailable", b"", b"Retry-After: 7\r\n"),
     b"/429": answer(b"429 Too Many Requests", b"{}",
-                    b"Content-Type: Application/JSON; charset=utf-8\r\nretry-after: 120\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n"
-                    b"X-RateLimit-Remaining-Second: 4\r\nx-ratelimit-remaining-minute: 0\r\nx-ratelimit-remaining-1800: 301\r\n"),
+                    b"Content-Type: Application/JSON; charset=utf-8\r\nretry-after: 120\r\n"
+                    b"Date: Sun, 06 Nov 1994 08:49:37 GMT\r\nX-RateLimit-Remaining-Second: 4\r\n"
+                    b"x-ratelimit-remaining-minute: 0\r\nx-ratelimit-remaining-1800: 301\r\n"),
     b"/retry-date": answer(b"429 Too Many Requests", b"{}",
                            b"Date: Sun, 06 Nov 1994 08:49:37 GMT\r\nRetry-After: Sun, 06 Nov 1994 08:50:07 GMT\r\n"),
     b"/interim": b"HTTP/1.1 103 Early Hints\r\nRetry-After: 99\r\n\r\n" + answer(b"200 OK", b"{}", JSON),

@@ -844,10 +844,11 @@ static void test_header_blocks(void **state) {
         HttpResult result;
 
         (void) state;
-        result = parse("HTTP/1.1 100 Continue\r\nRetry-After: 9\r\n\r\nHTTP/2 404\r\nContent-Type: TEXT/html;x\r\n"
-                       "Location: /a b\x01\xff"
+        result = parse("HTTP/1.1 100 Continue\r\nRetry-After: 9\r\n\r\n"
+                       "HTTP/2 404\r\nContent-Type: TEXT/html;x\r\nLocation: /a b\x01\xff"
                        "c\r\nx-ratelimit-remaining-minute: 7\r\nX-RateLimit-Remaining-Minute: 3\r\n"
-                       "x-ratelimit-remaining-1800: 99999999999999999999\r\nx-ratelimit-remaining-second: -1\r\n\r\n",
+                       "x-ratelimit-remaining-1800: 99999999999999999999\r\n"
+                       "x-ratelimit-remaining-second: -1\r\n\r\n",
                        &h);
         assert_int_equal(result.status, 404);
         assert_true(h.complete);
@@ -905,7 +906,8 @@ static int start_server(void **state) {
         (void) close(out[1]);
         server_stdin = in[1];
         _cleanup_(fclosep) FILE *ports = fdopen(out[0], "r");
-        if (!ports || !fgets(line, sizeof(line), ports) || sscanf(line, "%d %d %d %d %d", &good, &stranger, &misnamed, &mute, &plain) != 5)
+        if (!ports || !fgets(line, sizeof(line), ports) ||
+            sscanf(line, "%d %d %d %d %d", &good, &stranger, &misnamed, &mute, &plain) != 5)
                 return -1;
         if (loop_new(&loop) < 0)
                 return -1;

@@ -21,9 +21,20 @@ static int read_text(const char *text, struct json_object **ret, ErrCtx *err) {
 
 static void test_good(void **state) {
         static const char *const good[] = {
-                "{}", " [ ] \r\n\t", "12", "-0.5e+3", "\"\"", "true", "false", "\"a\\u00e9\\ud83d\\ude00é\"",
-                "{\"a\":{\"b\":[1,2,{\"c\":null}]},\"b\":\":\\\":\"}", "[\"NaN\",\"Infinity\"]", "0",
-                "[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]",
+                        "{}",
+                        " [ ] \r\n\t",
+                        "12",
+                        "-0.5e+3",
+                        "\"\"",
+                        "true",
+                        "false",
+                        "\"a\\u00e9\\ud83d\\ude00é\"",
+                        "{\"a\":\"\\u0000\",\"b\":1}",
+                        "{\"a\\\\u0000\":1}",
+                        "{\"a\":{\"b\":[1,2,{\"c\":null}]},\"b\":\":\\\":\"}",
+                        "[\"NaN\",\"Infinity\"]",
+                        "0",
+                        "[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]",
         };
 
         (void) state;
