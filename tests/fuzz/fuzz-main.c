@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Without libFuzzer a fuzzer is an ordinary test: it runs each file of its corpus once, and reports in TAP. The
- * corpus is tests/fuzz/corpus/NAME under $IDSYNCD_SRCDIR, or the files and directories on the command line. A
- * crash is a test that never says "ok". */
+/* Without libFuzzer a fuzzer is an ordinary test: it runs each file of its corpus once, and reports in TAP.
+ * The corpus is tests/fuzz/corpus/NAME under $IDSYNCD_SRCDIR, or the files and directories on the command
+ * line. A crash is a test that never says "ok". */
 
 #include <dirent.h>
 #include <errno.h>

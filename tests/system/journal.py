@@ -13,7 +13,8 @@ mkdir -p /run/systemd/journal /run/systemd/journald.conf.d /run/log/journal /var
 mount -t tmpfs tmpfs /run/log/journal
 mount --bind "$journal" /var/log/journal
 mkdir -p "/var/log/journal/$(cat /etc/machine-id)"
-printf '[Journal]\nStorage=persistent\nReadKMsg=no\nAudit=no\nRateLimitIntervalSec=0\n' > /run/systemd/journald.conf.d/test.conf
+printf '[Journal]\nStorage=persistent\nReadKMsg=no\nAudit=no\nRateLimitIntervalSec=0\n' \
+    > /run/systemd/journald.conf.d/test.conf
 /lib/systemd/systemd-journald &
 journald=$!
 i=0

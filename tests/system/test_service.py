@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""idsyncd as a service of a booted systemd, as "make install" leaves it. One machine for all: the tests build on each other."""
+"""idsyncd as a service of a booted systemd, as "make install" leaves it. One machine for all tests of this file."""
 
 import os
 import re
