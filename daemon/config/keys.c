@@ -46,7 +46,7 @@ static const KeyChoice reset_whens[] = {
 
 static const KeyChoice target_types[] = {
         { "umbrella", TARGET_UMBRELLA, false },
-        { "umbrella-gov", TARGET_UMBRELLA_GOV, true },
+        { "umbrella-gov", TARGET_UMBRELLA_GOV, false },
         { "primavera", TARGET_PRIMAVERA, true },
         { NULL, 0, false },
 };
@@ -60,7 +60,7 @@ static const KeyChoice adopts[] = {
 static const KeyChoice leaves[] = {
         { "keep", LEAVE_KEEP, false },
         { "disable", LEAVE_DISABLE, true },
-        { "delete", LEAVE_DELETE, true },
+        { "delete", LEAVE_DELETE, false },
         { NULL, 0, false },
 };
 
@@ -157,16 +157,13 @@ static const KeyRow target_rows[] = {
           .doc = "whether an account with the person's address becomes ours" },
         { "leave", KEY_CHOICE, "keep", AT(leave), .choices = leaves,
           .doc = "what becomes of a leaver's account" },
-        { "leave_grace", KEY_SPAN, "7d", TIMES(0, 3650 * USEC_PER_DAY), AT(leave_grace), .flags = KEY_LATER,
+        { "leave_grace", KEY_SPAN, "7d", TIMES(0, 3650 * USEC_PER_DAY), AT(leave_grace),
           .doc = "how long a person must be gone before a delete" },
         { "gone", KEY_CHOICE, "hold", AT(gone), .choices = gones,
           .doc = "what becomes of a linked account that somebody removed at the API" },
-        { "password_reset", KEY_BOOL, "false", AT(password_reset), .flags = KEY_LATER,
-          .doc = "pass password resets on" },
-        { "reset_batch", KEY_INT, "100", 1, 10000, AT(reset_batch), .flags = KEY_LATER,
-          .doc = "people in one call for a reset" },
+        { "password_reset", KEY_BOOL, "false", AT(password_reset), .doc = "pass password resets on" },
+        { "reset_batch", KEY_INT, "100", 1, 10000, AT(reset_batch), .doc = "people in one call for a reset" },
         { "reset_uncertain", KEY_SWITCH, "once", AT(reset_uncertain_again), .choices = uncertains,
-          .flags = KEY_LATER,
           .doc = "whether a reset without an answer is sent again" },
         { "protect", KEY_STRINGS, "[]", MANY(protect), .check = syntax_pattern,
           .doc = "addresses (* stands for anything) of accounts that are never touched" },
@@ -288,11 +285,9 @@ static const KeyRow root_rows[] = {
           .check = check_disabled_when,
           .doc = "which values do: present, true, value:V, mask:N" },
         { "directory.password_reset.attribute", KEY_STRING, "", AT(directory.password_reset.attribute),
-          .check = syntax_attribute_or_none, .flags = KEY_LATER,
-          .doc = "attribute that asks for a reset; \"\": none" },
+          .check = syntax_attribute_or_none, .doc = "attribute that asks for a reset; \"\": none" },
         { "directory.password_reset.when", KEY_CHOICE, "true", AT(directory.password_reset.when),
-          .choices = reset_whens, .flags = KEY_LATER,
-          .doc = "whether its value TRUE or any change asks for one" },
+          .choices = reset_whens, .doc = "whether its value TRUE or any change asks for one" },
         { "directory.page_size", KEY_INT, "1000", 1, 100000, AT(directory.page_size),
           .doc = "entries in a page" },
         { "directory.timeout", KEY_SPAN, "30s", TIMES(USEC_PER_SEC, USEC_PER_HOUR), AT(directory.timeout),

@@ -57,15 +57,18 @@ char *connection_diagnostic(const Connection *c) {
 int connection_fail(const Connection *c, ErrCtx *err, int rc, const char *diagnostic, const char *way_out,
                     const char *what, ...) {
         __attribute__((cleanup(strbuf_deinit))) StrBuf text = STRBUF_INIT(sizeof(err->text) * 2);
+        size_t said = diagnostic ? strlen(diagnostic) : 0;
         char subject[256];
         va_list args;
 
+        while (said > 0 && (unsigned char) diagnostic[said - 1] <= ' ')
+                said--;
         va_start(args, what);
         (void) vsnprintf(subject, sizeof(subject), what, args);
         va_end(args);
         strbuf_printf(&text, "%s: %s: %s (%d", c->uri, subject, ldap_err2string(rc), rc);
-        if (!str_empty(diagnostic))
-                strbuf_printf(&text, "; %s", diagnostic);
+        if (said > 0)
+                strbuf_printf(&text, "; %.*s", (int) (said < 200 ? said : 200), diagnostic);
         strbuf_putc(&text, ')');
         if (way_out)
                 strbuf_printf(&text, ": %s", way_out);
@@ -234,8 +237,8 @@ static int bind_now(Connection *c, const Secret *secret, ErrCtx *err) {
                                c->uri);
         if (c->directory->bind.method == BIND_EXTERNAL && !str_eq(c->url->lud_scheme, "ldapi"))
                 return err_set(err, CONNECTION_E_FAILED, LDAP_AUTH_METHOD_NOT_SUPPORTED,
-                               "%s: a bind by client certificate isn't in this version: use simple, or external "
-                               "with ldapi://",
+                               "%s: a bind by client certificate isn't in this version: use simple, or "
+                               "external with ldapi://",
                                c->uri);
         /* An empty password would be an unauthenticated bind (RFC 4513 §5.1.2), which succeeds and sees
          * nothing. */

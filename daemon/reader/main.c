@@ -270,6 +270,8 @@ static int run_stream(int fd) {
 
         (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
         (void) prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+        /* libldap writes to a server that has closed the connection: that is a result, not our end. */
+        (void) signal(SIGPIPE, SIG_IGN);
         decoder = stream_decoder_new(STREAM_TO_READER, 0);
         if (!decoder)
                 return fault(-ENOMEM);

@@ -49,7 +49,8 @@ int search_fail(const Connection *c, ErrCtx *err, int rc, const char *diagnostic
                 describe_limit(c, "time=unlimited", buf, sizeof(buf));
                 break;
         case LDAP_ADMINLIMIT_EXCEEDED:
-                describe_limit(c, "size.unchecked=unlimited (389: nsslapd-lookthroughlimit)", buf,
+                describe_limit(c, "size=unlimited size.prtotal=unlimited size.unchecked=unlimited; 389: "
+                               "nsslapd-lookthroughlimit", buf,
                                sizeof(buf));
                 break;
         case LDAP_NO_SUCH_OBJECT:

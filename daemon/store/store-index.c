@@ -3,8 +3,6 @@
  * half instead of doubling. */
 #include "store/store-index.h"
 
-#include <string.h>
-
 #include "base/random.h"
 #include "model/siphash.h"
 
@@ -41,7 +39,7 @@ static uint64_t hash_id(const PeopleIndex *index, const char *id) {
 
         siphash_init(&h);
         siphash_add_u64(&h, index->key);
-        siphash_add(&h, id, strlen(id));
+        siphash_add_str(&h, id);
         v = siphash_end(&h);
         return v ? v : 1;
 }

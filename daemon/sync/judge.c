@@ -186,7 +186,7 @@ static int ask_policy(const JudgeInput *in, const Open *open, const char *rules,
         };
         int r;
 
-        if (open->n_acts == 0)
+        if (open->n_acts == 0 && !open->plan.adopts_and_changes)
                 return 0;
         r = recall_rules(in, &before);
         if (r < 0)

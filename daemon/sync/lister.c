@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 
+#include "model/address.h"
 #include "sync/lister.h"
 
 struct Lister {
@@ -91,6 +92,20 @@ static int on_decode_roles(const HttpResult *result, void *userdata, ErrCtx *err
         return 0;
 }
 
+/* A listing that lacks a canary isn't the whole one. */
+static int check_canaries(Lister *l, ErrCtx *err) {
+        const TargetConfig *target = channel_config(l->channel);
+        char key[ADDRESS_MAX + 1];
+
+        for (size_t i = 0; i < target->n_canaries; i++)
+                if (address_key_buf(target->canaries[i], key, NULL) != 0 || !accounts_by_key(l->state.accounts, key)) {
+                        l->verdict = LIST_INCOMPLETE;
+                        return err_set(err, -EBADMSG, 0, "%.200s isn't among the accounts (canaries): this isn't the whole listing",
+                                       target->canaries[i]);
+                }
+        return 0;
+}
+
 /* A page that can be read but doesn't fit the rest is the verdict INCOMPLETE with words in err, no unreadable answer. */
 static int on_decode_page(const HttpResult *result, void *userdata, ErrCtx *err) {
         Lister *l = userdata;
@@ -102,7 +117,7 @@ static int on_decode_page(const HttpResult *result, void *userdata, ErrCtx *err)
         if (l->verdict == LIST_INCOMPLETE)
                 return -EBADMSG;
         l->pages++;
-        return 0;
+        return l->verdict == LIST_MORE ? 0 : check_canaries(l, err);
 }
 
 static void on_roles(const Outcome *outcome, bool sent _unused_, void *userdata) {

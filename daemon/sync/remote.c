@@ -330,9 +330,10 @@ static void on_listed(ListerResult *result, void *userdata) {
                 loop_task_arm(r->decide);
 }
 
-/* A short first page may end the listing when nobody without a link belongs here: then no create is planned. */
+/* A short first page may end the listing when nobody without a link belongs here: then no create is planned. A canary
+ * may stand on a later page. */
 static bool nobody_is_new(const Remote *r) {
-        return r->in.people && r->links && r->links->n >= r->in.people->n;
+        return r->target->n_canaries == 0 && r->in.people && r->links && r->links->n >= r->in.people->n;
 }
 
 static int start_listing(Remote *r) {
