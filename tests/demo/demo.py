@@ -12,7 +12,7 @@ import time
 
 from stage import Lie, Stage, call_line, claim, heading, say, shown
 
-from lib.company import GROUPS, PEOPLE, SUFFIX, Company, Person, group_dn
+from lib.company import GROUPS, SUFFIX, Company, Person, group_dn
 from lib.daemon import find_secrets
 from lib.process import wait_for
 
@@ -45,6 +45,10 @@ def join(*members):
             "".join(f"member: {p.dn}\n" for p in members))
 
 
+def leave(member):
+    return f"dn: {group_dn('umbrella')}\nchangetype: modify\ndelete: member\nmember: {member.dn}\n"
+
+
 def log_lines(text, pattern):
     return "\n".join(line for line in text.splitlines() if re.search(pattern, line))
 
@@ -67,6 +71,7 @@ class Demo:
         admin, reader = (group_dn(name) for name in ("umbrella-admins", "umbrella-reports"))
         self.programs.target["roles"] = [{"group": admin, "role": "Full Admin"},
                                          {"group": reader, "role": "Reporting Only"}, {"role": "Read Only"}]
+        self.programs.target.update(leave="delete", leave_grace="0s")
         self.programs.write()
         self.standin.add_accounts(accounts=[
             {"email": "Grace@Example.com", "firstname": "Grace", "lastname": "Hopper", "role": "Full Admin"},
@@ -74,8 +79,10 @@ class Demo:
         say(f"""  slapd at {self.slapd.ldaps}: {len(self.company.people)} people, groups umbrella (11 of them),
             umbrella-admins, umbrella-reports. The stand-in Umbrella at {self.standin.url}: two accounts, one with the
             address of grace, one of a contractor whom the directory doesn't know.""")
-        say(f"""  It is strict about requests and writes down every call. Umbrella allows 14 calls a minute; so that you
-            needn't wait, that limit is lifted here, on both sides. Files: {self.stage.home}""")
+        say("""  It is strict about requests and writes down every call. Umbrella allows 14 calls a minute; so that you
+            needn't wait, that limit is lifted here, on both sides. A leaver's account is deleted, and without any grace
+            (leave = "delete", leave_grace = "0s"): whoever is taken for gone loses it within seconds.""")
+        say(f"  Files: {self.stage.home}")
 
     def dry_run(self):
         heading("What would be done? (dry run)")
@@ -144,6 +151,17 @@ class Demo:
         claim(not self.stage.writes(before), "no call to the API changed anything: a failed read proves nobody's absence")
         claim(self.emails() == sorted([*self.wanted, self.vendor]), f"all {len(self.wanted)} accounts are there")
         claim(self.daemon.process.poll() is None, "the same daemon goes on, without a restart")
+
+    def somebody_leaves(self):
+        heading("Somebody really leaves")
+        gone, before = person("linda Newhire"), self.stage.last_call()
+        self.stage.ldap("ldapmodify", "away.ldif", leave(gone))
+        wait_for(lambda: gone.email not in self.emails(), 20, f"the end of {gone.email}'s account")
+        self.wanted.remove(gone.email)
+        calls = self.stage.writes(before)
+        shown("\n".join(map(call_line, calls)))
+        claim([call["method"] for call in calls] == ["DELETE"], "one call deleted one account")
+        claim(self.emails() == sorted([*self.wanted, self.vendor]), "everybody else's is there, the contractor's too")
 
     def killed(self):
         heading("kill -9 in the middle of the queue")
@@ -215,6 +233,7 @@ class Demo:
         self.approval(self.first_plan())
         self.somebody_new()
         self.directory_down()
+        self.somebody_leaves()
         self.killed()
         self.journal()
         self.promises()
@@ -223,8 +242,7 @@ class Demo:
 def keep(demo):
     stage, home = demo.stage, demo.stage.home
     ldif = stage.file("play.ldif", entry(person("your Name")) + join(person("your Name")))
-    away = stage.file("away.ldif", f"dn: {group_dn('umbrella')}\nchangetype: modify\ndelete: member\n"
-                      f"member: uid=your,{PEOPLE}\n")
+    away = stage.file("away.ldif", leave(person("your Name")))
     follow = f"journalctl --directory={home}/journal -f" if stage.journal else f"tail -f {demo.daemon.log_path}"
     heading("Yours to play with")
     print(f"""
