@@ -25,7 +25,8 @@ typedef struct HttpSpec {
         const char *accept;             /* NULL: application/json */
         const HttpHeader *headers;
         size_t n_headers;
-        const char *ca_file, *proxy;    /* proxy: NULL or "" for none */
+        const char *ca_file;            /* a changed file is read within six hours, or by a new Http */
+        const char *proxy;              /* NULL or "" for none; the environment's is ignored */
         usec_t timeout;                 /* silence: connecting, or no byte; the whole: four times */
         uint64_t max_body;              /* of the answer; 0: 1 MiB */
 } HttpSpec;

@@ -25,5 +25,6 @@ int json_get_u64(struct json_object *object, const char *key, uint64_t *ret, boo
 int json_get_bool(struct json_object *object, const char *key, bool *ret, bool *ret_found, ErrCtx *err);
 
 /* What an error answer says, from any of the shapes that APIs use ("message", "error", "description",
- * "title", a plain text, HTML): one printable line of at most size-1 bytes into buf. */
+ * "title", a plain text, HTML): one printable line of at most size-1 bytes into buf, "" where none of these
+ * is found. Other members of a JSON answer are never shown: they may repeat the request. */
 const char *json_error_text(const char *body, size_t len, char *buf, size_t size);
