@@ -7,7 +7,7 @@
 #include "base/strings.h"
 
 #define MAX_BODY_DEFAULT ((uint64_t) 1024 * 1024)
-/* Reading a distribution's bundle takes tens of milliseconds of CPU; without a cache, for each connection. */
+/* A distribution's bundle costs tens of milliseconds of CPU; without a cache, for each connection. */
 #define CA_CACHE_SECONDS (6 * 3600L)
 
 void http_request_close(HttpRequest *r) {
