@@ -200,7 +200,7 @@ static const KeyRow target_rows[] = {
         { "ca_file", KEY_STRING, "", AT(ca_file), .check = syntax_path_or_none,
           .doc = "CA certificates (PEM) for the API; \"\": as directory.ca_file" },
         { "proxy", KEY_STRING, "", AT(proxy), .check = syntax_proxy, .doc = "proxy; \"\": none" },
-        { "canaries", KEY_STRINGS, "[]", MANY(canaries), .check = syntax_address, .flags = KEY_LATER,
+        { "canaries", KEY_STRINGS, "[]", MANY(canaries), .check = syntax_address,
           .doc = "addresses that every listing must contain" },
         { "paused", KEY_BOOL, "false", AT(paused), .doc = "plan, but change nothing here" },
         { "tenant", KEY_STRING, "", AT(tenant), .check = syntax_tenant, .types = PRIMAVERA,

@@ -118,3 +118,18 @@ int people_add(People *people, const Person *p, size_t n_groups) {
         people->items[people->n++] = copy;
         return 0;
 }
+
+static const char *id_of(const void *items, uint32_t pos) {
+        return ((const Person *) items)[pos].id;
+}
+
+int people_index(const People *people, StrIndex *ret) {
+        uint32_t known;
+        int r;
+
+        *ret = STRINDEX_INIT(id_of);
+        r = strindex_reserve(ret, people->n);
+        for (size_t i = 0; r >= 0 && i < people->n; i++)
+                r = strindex_add(ret, people->items, (uint32_t) i, &known);
+        return r < 0 ? r : 0;
+}

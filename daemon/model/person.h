@@ -7,6 +7,7 @@
 
 #include "base/arena.h"
 #include "base/time.h"
+#include "model/strindex.h"
 
 typedef enum PersonField {
         PERSON_LOGIN,
@@ -62,3 +63,5 @@ People *people_free(People *people);
 DEFINE_CLEANUP(People *, people_free);
 /* Copies p with all it points to; marks NULL: none is set. 0, -ENOMEM. */
 int people_add(People *people, const Person *p, size_t n_groups);
+/* Index of the items by id; the items must not move while it is used. The first of several with one id counts. 0, -ENOMEM. */
+int people_index(const People *people, StrIndex *ret);

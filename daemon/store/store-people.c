@@ -14,6 +14,7 @@
 #define BULK_MIN 10000
 
 struct PeopleUpdate {
+        bool unproven;
         Store *store;
         size_t n_groups;
         Spool *spool;
@@ -193,7 +194,7 @@ static int settle_presence(PeopleUpdate *update) {
                         r = store_exec(store, SQL_PERSON_RETURNED, "i", (int64_t) e->row);
                         e->absent = false;
                         update->counts.added++;
-                } else if (!e->seen && !e->absent && e->row > 0) {
+                } else if (!e->seen && !e->absent && e->row > 0 && !update->unproven) {
                         r = store_exec(store, SQL_PERSON_ABSENT, "i", (int64_t) e->row);
                         e->absent = true;
                         update->counts.newly_absent++;
@@ -243,6 +244,10 @@ static int write_update(PeopleUpdate *update, usec_t grow) {
         r = write_spool(update);
         failpoint("store-people");
         return r < 0 ? r : settle_presence(update);
+}
+
+void store_people_unproven(PeopleUpdate *update) {
+        update->unproven = true;
 }
 
 int store_people_end(PeopleUpdate *take_update, usec_t grow, PeopleCounts *ret) {

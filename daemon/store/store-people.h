@@ -17,6 +17,8 @@ int store_people_begin(Store *store, size_t n_groups, PeopleUpdate **ret);
 /* 0; STORE_E_DUPLICATE: the id was seen in this read already (this one is ignored, and the read allows no
  * removal). After a negative return only abandoning is left. */
 int store_people_put(PeopleUpdate *update, const Person *p);
+/* The read proves no absence: whoever wasn't seen stays as they were. Before store_people_end(). */
+void store_people_unproven(PeopleUpdate *update);
 /* A complete read ended: everybody not seen is absent; absent_for grows by `grow` for who was absent
  * before too, and ends for who was seen. Newly absent start at 0. Frees the update in any case; one
  * transaction, nestable, so that a checkpoint can be committed with it. Counts go to *ret (may be NULL).

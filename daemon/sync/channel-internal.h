@@ -45,6 +45,10 @@ struct Channel {
         char scope[300], credentials[9];
         Park park;                      /* until 0: not parked; tries 0: nothing failed lately */
         OutcomeClass park_class;
+        /* Of the last read that failed: until when (monotonic) another one goes on from its tries, whatever succeeded between. */
+        OutcomeClass relapse_class;
+        unsigned relapse_tries;
+        usec_t relapse_until;
 };
 
 struct Channels {
@@ -81,8 +85,9 @@ void token_fetch(Token *t, usec_t wall, usec_t *ret_next);
 
 /* channel-park.c */
 int channel_park_load(Channel *c);
-/* By class; logs. Pending calls of the channel fail with the outcome where the whole target is parked. */
-void channel_park_by(Channel *c, const Outcome *outcome);
+/* By class; logs. Pending calls of the channel fail with the outcome where the whole target is parked. read: the call that
+ * failed changes nothing at the API. Parked already by that class: nothing happens. */
+void channel_park_by(Channel *c, const Outcome *outcome, bool read);
 void channel_park_clear(Channel *c);
 /* After a failure: one call alone until one succeeds. */
 static inline bool channel_is_probing(const Channel *c) {

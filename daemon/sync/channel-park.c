@@ -10,6 +10,7 @@
 
 #define TRANSIENT_FIRST USEC_PER_SEC
 #define TRANSIENT_CAP (15 * USEC_PER_MINUTE)
+#define RELAPSE (10 * USEC_PER_MINUTE)
 #define AUTH_FIRST (15 * USEC_PER_MINUTE)
 #define AUTH_CAP (6 * USEC_PER_HOUR)
 
@@ -115,18 +116,37 @@ static usec_t auth_span(unsigned tries) {
         return span < AUTH_CAP ? span : AUTH_CAP;
 }
 
-void channel_park_by(Channel *c, const Outcome *outcome) {
-        usec_t wall = loop_wall(c->channels->loop), span;
-        Outcome parked = *outcome;
+/* The roles may be read again and again while the listing after them fails: then the wait must grow as well. */
+static usec_t next_span(Channel *c, bool read) {
+        usec_t now = loop_now(c->channels->loop), span;
 
-        if (c->park_class != outcome->class && c->park.tries > 0 && outcome->class == OUTCOME_AUTH)
-                c->park.tries = 0;
-        c->park_class = outcome->class == OUTCOME_AUTH ? OUTCOME_AUTH : OUTCOME_TRANSIENT;
+        if (read && c->park.tries == 0 && c->park_class == c->relapse_class && now < c->relapse_until)
+                c->park.tries = c->relapse_tries;
         c->park.tries++;
         if (c->park_class == OUTCOME_AUTH)
                 span = auth_span(c->park.tries);
         else
                 span = backoff_span(c->park.tries, TRANSIENT_FIRST, TRANSIENT_CAP, random_u64());
+        if (read) {
+                c->relapse_tries = c->park.tries;
+                c->relapse_class = c->park_class;
+                c->relapse_until = usec_add(now, 2 * span + RELAPSE);
+        }
+        return span;
+}
+
+void channel_park_by(Channel *c, const Outcome *outcome, bool read) {
+        OutcomeClass class = outcome->class == OUTCOME_AUTH ? OUTCOME_AUTH : OUTCOME_TRANSIENT;
+        usec_t wall = loop_wall(c->channels->loop), span;
+        Outcome parked = *outcome;
+
+        /* Calls that were under way when the first of them failed tell nothing new. */
+        if (c->park.until > wall && c->park_class == class)
+                return;
+        if (c->park_class != class && class == OUTCOME_AUTH)
+                c->park.tries = 0;
+        c->park_class = class;
+        span = next_span(c, read);
         c->park.until = usec_add(wall, span);
         snprintf(c->park.detail, sizeof(c->park.detail), "%.*s", (int) sizeof(c->park.detail) - 1, outcome->detail);
         write_reason(c);

@@ -69,7 +69,7 @@ static void on_token(HttpRequest *request _unused_, const HttpResult *result, vo
                 /* Whatever else the token endpoint says, no call can be made. */
                 if (outcome.class != OUTCOME_AUTH)
                         outcome.class = OUTCOME_TRANSIENT;
-                channel_park_by(c, &outcome);
+                channel_park_by(c, &outcome, true);
         }
         loop_task_arm(c->channels->dispatch);
 }
@@ -105,5 +105,5 @@ void token_fetch(Token *t, usec_t wall, usec_t *ret_next) {
         call_request_deinit(&t->built);
         snprintf(outcome.detail, sizeof(outcome.detail), "the token can't be asked for: %s",
                  r == -ENOSPC || r == -EIO ? store_error(c->channels->store) : strerror(-r));
-        channel_park_by(c, &outcome);
+        channel_park_by(c, &outcome, true);
 }

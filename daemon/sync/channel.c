@@ -179,10 +179,10 @@ static bool settle(ChannelCall *call, const Outcome *outcome) {
                         call->renewed = true;
                         return true;
                 }
-                channel_park_by(c, outcome);
+                channel_park_by(c, outcome, !call_is_write(call->spec.call));
                 return false;
         default:
-                channel_park_by(c, outcome);
+                channel_park_by(c, outcome, !call_is_write(call->spec.call));
                 return false;
         }
 }
@@ -256,7 +256,7 @@ static void call_not_sent(ChannelCall *call, int r) {
         call_request_deinit(&call->built);
         call_finish(call, &outcome);
         /* Also a brake: whatever hinders us here would hinder the next call too. */
-        channel_park_by(call->channel, &outcome);
+        channel_park_by(call->channel, &outcome, false);
 }
 
 static void call_send(ChannelCall *call, usec_t wall) {

@@ -21,6 +21,7 @@ struct Cycle {
         size_t n_busy;
         bool dry_run, absence_proven;
         usec_t read_at;                 /* monotonic: the last complete read */
+        usec_t grow;                    /* that it added to the grace of leavers */
         CycleReport report;
         cycle_done_t done;
         void *userdata;
@@ -78,6 +79,7 @@ static void reconcile(Cycle *c, size_t i, Generation *g, bool fresh) {
                 .started = fresh ? loop_wall(c->loop) : c->report.attempted,
                 .read_at = c->read_at,
                 .absence_proven = c->absence_proven,
+                .grow = fresh ? 0 : c->grow,
                 .fresh_listing = fresh,
         };
         int r;
@@ -147,6 +149,7 @@ static void on_read(ReadingResult *result, void *userdata) {
                 return;
         c->report.complete = loop_wall(c->loop);
         c->read_at = loop_now(c->loop);
+        c->grow = result->grow;
         c->report.complete_people = result->people;
         c->absence_proven = result->absence_proven;
         g = generation_new(TAKE(result->rows));

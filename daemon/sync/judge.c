@@ -92,20 +92,6 @@ static bool is_approved(const JudgeInput *in, const char *hash) {
         return false;
 }
 
-static const char *person_id(const void *items, uint32_t pos) {
-        return ((const Person *) items)[pos].id;
-}
-
-static int index_people(const People *people, StrIndex *ret) {
-        uint32_t known;
-        int r;
-
-        r = strindex_reserve(ret, people->n);
-        for (size_t i = 0; r >= 0 && i < people->n; i++)
-                r = strindex_add(ret, people->items, (uint32_t) i, &known);
-        return r < 0 ? r : 0;
-}
-
 static int put_adoption(const JudgeInput *in, const StrIndex *index, const Action *a, int64_t id) {
         _cleanup_(freep) char *key = NULL;
         uint32_t pos = strindex_find(index, in->people->items, a->person);
@@ -130,10 +116,10 @@ static int put_adoption(const JudgeInput *in, const StrIndex *index, const Actio
 }
 
 static int put_actions(const JudgeInput *in, const Action *actions, size_t n, bool approved, Judgement *j) {
-        _cleanup_(strindex_deinit) StrIndex index = STRINDEX_INIT(person_id);
+        _cleanup_(strindex_deinit) StrIndex index = { 0 };
         int r;
 
-        r = index_people(in->people, &index);
+        r = people_index(in->people, &index);
         if (r < 0)
                 return r;
         for (size_t i = 0; i < n; i++) {
@@ -158,7 +144,11 @@ static int put_actions(const JudgeInput *in, const Action *actions, size_t n, bo
 
 static int remember_rules(const JudgeInput *in, const char *rules) {
         _cleanup_(freep) char *key = NULL;
+        int r;
 
+        r = store_restored_accept(in->store, in->target->name);
+        if (r < 0)
+                return r;
         if (asprintf(&key, "rules:%s", in->target->name) < 0) {
                 key = NULL;
                 return -ENOMEM;
@@ -179,6 +169,7 @@ static int recall_rules(const JudgeInput *in, char **ret) {
 static int ask_policy(const JudgeInput *in, const Open *open, const char *rules, StrBuf *reason) {
         _cleanup_(freep) char *before = NULL;
         char changed[128];
+        bool restored;
         PolicyInput policy = {
                 .target = in->target,
                 .plan = &open->plan,
@@ -188,7 +179,13 @@ static int ask_policy(const JudgeInput *in, const Open *open, const char *rules,
 
         if (open->n_acts == 0 && !open->plan.adopts_and_changes)
                 return 0;
-        r = recall_rules(in, &before);
+        r = store_restored(in->store, in->target->name, &restored);
+        if (r >= 0 && restored) {
+                strbuf_puts(reason, "the database was put back from a backup: what happened since isn't known here");
+                return POLICY_E_HOLD;
+        }
+        if (r >= 0)
+                r = recall_rules(in, &before);
         if (r < 0)
                 return r;
         policy.first_plan = !before;

@@ -9,6 +9,7 @@ struct Lister {
         Channel *channel;
         ChannelCall *call;
         Roles roles;
+        bool roles_came;                /* in this run, or the last */
         ListState state;
         ListVerdict verdict;
         unsigned pages;
@@ -52,6 +53,10 @@ const Roles *lister_roles(const Lister *l) {
         return &l->roles;
 }
 
+bool lister_roles_came(const Lister *l) {
+        return l->roles_came;
+}
+
 static void finish(Lister *l, const Outcome *outcome, bool incomplete) {
         ListerResult result = { .outcome = *outcome, .incomplete = incomplete, .pages = l->pages };
         lister_done_t done = l->done;
@@ -89,6 +94,7 @@ static int on_decode_roles(const HttpResult *result, void *userdata, ErrCtx *err
                 return r;
         roles_deinit(&l->roles);
         l->roles = roles;
+        l->roles_came = true;
         return 0;
 }
 
@@ -176,6 +182,7 @@ int lister_start(Lister *l, bool with_roles, bool may_end_short, const Links *li
                 return -ENOMEM;
         l->verdict = LIST_MORE;
         l->pages = 0;
+        l->roles_came = false;
         r = start_call(l, with_roles && driver->has_roles_call ? CALL_ROLES : CALL_LIST);
         if (r < 0) {
                 l->state.accounts = accounts_free(l->state.accounts);

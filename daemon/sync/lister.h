@@ -25,3 +25,5 @@ bool lister_is_running(const Lister *lister);
 void lister_cancel(Lister *lister);
 /* The roles of the API, as last read; n = 0 before. Borrowed. */
 const Roles *lister_roles(const Lister *lister);
+/* The last run read the roles, whatever became of the listing. */
+bool lister_roles_came(const Lister *lister);

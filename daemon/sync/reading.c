@@ -197,6 +197,9 @@ static int keep_rows(Reading *r, const ReadResult *read, ReadingResult *result) 
                 return q;
         if (result->absence_proven)
                 q = grow_span(r, wall, &grow);
+        else
+                store_people_unproven(r->update);
+        result->grow = grow;
         if (q >= 0)
                 q = store_people_end(TAKE(r->update), grow, &result->counts);
         if (q >= 0)

@@ -16,6 +16,7 @@ typedef struct ReadingResult {
         bool absence_proven;            /* complete, every entry had an id, none came twice */
         bool store_failed;
         PeopleCounts counts;
+        usec_t grow;                    /* time that counts for the grace of leavers */
         People *rows;                   /* all rows after a complete read, owned by the receiver (TAKE it); else NULL */
         usec_t duration;
 } ReadingResult;

@@ -6,6 +6,7 @@
 #include "sync/remote.h"
 #include "sync/resets.h"
 #include "sync/resetter.h"
+#include "sync/upkeep.h"
 
 /* A first listing that all waiting looks share begins when nothing else is under way, or after this long. */
 #define LOOK_WAIT (10 * USEC_PER_MINUTE)
@@ -231,6 +232,22 @@ static void say_store_fault(Remote *r) {
         fail(r, REMOTE_INCOMPLETE, store_error(r->env.store));
 }
 
+/* The time counts once for each read, however often it is compared. */
+static int keep_links_up(Remote *r) {
+        const UpkeepInput in = {
+                .store = r->env.store,
+                .target = r->target,
+                .n_groups = r->env.config->n_groups,
+                .people = r->in.people,
+                .accounts = r->accounts,
+                .grow = r->in.grow,
+                .absence_proven = r->in.absence_proven,
+        };
+
+        r->in.grow = 0;
+        return upkeep_links(&in, r->links);
+}
+
 static int start_listing(Remote *r);
 
 /* Nothing is taken away on the word of a listing that is older than this cycle. */
@@ -252,6 +269,8 @@ static void on_decide(void *userdata) {
                 return;
         /* Work may have gone on while the listing came in. */
         q = load_links(r);
+        if (q >= 0 && !r->env.dry_run)
+                q = keep_links_up(r);
         if (q < 0) {
                 say_store_fault(r);
                 return;
@@ -310,6 +329,8 @@ static void say_listing_failed(Remote *r, const ListerResult *result) {
 static void on_listed(ListerResult *result, void *userdata) {
         Remote *r = userdata;
 
+        if (lister_roles_came(r->lister))
+                r->roles_read = loop_now(r->env.loop);
         if (!result->accounts) {
                 say_listing_failed(r, result);
                 look_ended(r, NULL);
@@ -322,8 +343,6 @@ static void on_listed(ListerResult *result, void *userdata) {
         accounts_free(r->accounts);
         r->accounts = TAKE(result->accounts);
         r->report.pages = result->pages;
-        if (lister_roles(r->lister)->n > 0)
-                r->roles_read = r->roles_read ? r->roles_read : loop_now(r->env.loop);
         look_ended(r, r->accounts);
         kick(r);
         if (r->done)

@@ -37,6 +37,7 @@ typedef struct RemoteInput {
         usec_t started;                 /* wall: when the cycle (or the retry) began */
         usec_t read_at;                 /* monotonic: when the complete read ended that the people come from */
         bool absence_proven;
+        usec_t grow;                    /* time that counts for the grace of those who don't belong here any more */
         bool fresh_listing;             /* the cached one won't do */
 } RemoteInput;
 

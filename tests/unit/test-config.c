@@ -817,21 +817,17 @@ static void test_notices(void **state) {
         Fixture *f = *state;
 
         /* One per key, however often it is set; nothing for a default that is written out. */
-        load_good(f, DIRECTORY "target_defaults = { leave_grace = \"7d\"; password_reset = false; };\n"
+        load_good(f, DIRECTORY "target_defaults = { quarantine = { percent = 40; }; };\n"
                                "targets = ( { " BASICS " groups = []; " ROLES
-                               " leave = \"delete\"; leave_grace = \"1d\"; },\n"
+                               " quarantine = { percent = 30; }; },\n"
                                "  { name = \"b\"; type = \"umbrella-gov\"; " KEYS " groups = []; " ROLES
-                               "    leave = \"delete\"; leave_grace = \"2d\"; adopt = \"never\"; } );\n");
-        assert_int_equal(f->problems.n_notices, 3);
-        assert_string_equal(
-                        f->problems.notices[0] + strlen(f->path),
-                        ":5: targets[0].leave: \"delete\" is accepted, but has no effect in this version");
+                               "    quarantine = { percent = 20; }; adopt = \"never\"; } );\n"
+                               "metrics = { listen = \"127.0.0.1:9464\"; };\n");
+        assert_int_equal(f->problems.n_notices, 2);
+        assert_string_equal(f->problems.notices[0] + strlen(f->path),
+                            ":5: targets[0].quarantine.percent: accepted, has no effect in this version");
         assert_string_equal(f->problems.notices[1] + strlen(f->path),
-                            ":5: targets[0].leave_grace: accepted, has no effect in this version");
-        assert_string_equal(
-                        f->problems.notices[2] + strlen(f->path),
-                        ":6: targets[1].type: \"umbrella-gov\" is accepted, but has no effect in this "
-                        "version");
+                            ":7: metrics.listen: accepted, has no effect in this version");
 }
 
 /* Past a thousand problems the rest is counted. */
