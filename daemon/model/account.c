@@ -107,16 +107,27 @@ static int copy_roles(Arena *arena, Account *a) {
         return r;
 }
 
-static int account_copy(Account *a, Arena *arena) {
+/* Values that most accounts share are mostly the same as those of the one before. */
+static int copy_shared(Arena *arena, const char **s, const char *before, int r) {
+        if (!before || !str_eq(*s, before))
+                return copy_string(arena, s, r);
+        *s = before;
+        return r;
+}
+
+/* before: the account that was added last; NULL if there is none. */
+static int account_copy(Account *a, const Account *before, Arena *arena) {
         const char **const strings[] = {
-                &a->remote_id, &a->address, &a->login, &a->first_name, &a->last_name,
-                &a->timezone, &a->role, &a->status, &a->last_login,
+                &a->remote_id, &a->address, &a->login, &a->first_name, &a->last_name, &a->last_login,
         };
         char key[ADDRESS_MAX + 1];
         int r = 0;
 
         for (size_t i = 0; i < ELEMENTSOF(strings); i++)
                 r = copy_string(arena, strings[i], r);
+        r = copy_shared(arena, &a->timezone, before ? before->timezone : NULL, r);
+        r = copy_shared(arena, &a->role, before ? before->role : NULL, r);
+        r = copy_shared(arena, &a->status, before ? before->status : NULL, r);
         if (r < 0)
                 return r;
         r = copy_roles(arena, a);
@@ -177,7 +188,7 @@ int accounts_add(Accounts *accounts, const Account *a) {
         if (r < 0)
                 return r;
         accounts->items[pos] = *a;
-        r = account_copy(&accounts->items[pos], accounts->arena);
+        r = account_copy(&accounts->items[pos], pos > 0 ? &accounts->items[pos - 1] : NULL, accounts->arena);
         if (r < 0)
                 return r;
         /* From here on an error leaves a listing that can only be freed: the caller gives up anyway. */
@@ -197,6 +208,11 @@ static const Account *account_at(const Accounts *accounts, uint32_t pos) {
 
 const Account *accounts_by_id(const Accounts *accounts, const char *remote_id) {
         return account_at(accounts, strindex_find(&accounts->by_id->index, accounts->items, remote_id));
+}
+
+void accounts_find_ids(const Accounts *accounts, const char *const *remote_ids, size_t n, uint32_t *ret) {
+        strindex_find_many(&accounts->by_id->index, accounts->items, sizeof(*accounts->items), remote_ids, n,
+                           ret);
 }
 
 const Account *accounts_by_key(const Accounts *accounts, const char *key) {

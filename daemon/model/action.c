@@ -262,6 +262,8 @@ int links_add(Links *links, const Link *l) {
         const char **const strings[] = {
                 &copy.person, &copy.remote_id, &copy.address, &copy.employee_number, &copy.role,
         };
+        const char *role = links->n > 0 ? links->items[links->n - 1].role : NULL;
+        size_t n_strings = ELEMENTSOF(strings);
 
         if (links->n == links->size) {
                 size_t size = links->size ? links->size + links->size / 2 : 64;
@@ -272,7 +274,12 @@ int links_add(Links *links, const Link *l) {
                 links->items = items;
                 links->size = size;
         }
-        for (size_t i = 0; i < ELEMENTSOF(strings); i++) {
+        /* The last of them, the role, is mostly the same as before. */
+        if (role && str_eq(copy.role, role)) {
+                copy.role = role;
+                n_strings--;
+        }
+        for (size_t i = 0; i < n_strings; i++) {
                 int r = copy_string(strings[i], links->arena);
 
                 if (r < 0)

@@ -8,12 +8,16 @@
 #include "model/strindex.h"
 
 #define NONE STRINDEX_NONE
+/* Look-ups that are made together, and how far ahead of its use something is fetched. */
+#define DIFF_BATCH 64
+#define DIFF_AHEAD 8
 
 typedef enum RowFlag {
         ROW_BELONGS = 1 << 0,           /* wanted at this target */
         ROW_BLOCKED = 1 << 1,           /* left alone; stands in Plan.blocked */
         ROW_CLAIMS = 1 << 2,            /* may be somebody known, under another id */
         ROW_SHARES = 1 << 3,            /* scratch of block_same() */
+        ROW_PRESENT = 1 << 4,
 } RowFlag;
 
 /* Per person. */
@@ -22,6 +26,7 @@ typedef struct Row {
         const char *login;              /* lower case, where the API needs logins; NULL: none */
         const char *role;               /* label as the API writes it; NULL: none is configured */
         uint32_t link;                  /* position in Links; NONE */
+        uint32_t account;               /* of the link: position in Accounts; NONE */
         unsigned flags;
 } Row;
 

@@ -154,17 +154,19 @@ static int set_login(Diff *d, const Person *p, Row *row) {
         return 0;
 }
 
-static int fill_row(Diff *d, uint32_t i) {
+static int fill_row(Diff *d, uint32_t i, uint32_t link) {
         const Person *p = diff_person(d, i);
         Row *row = &d->rows[i];
         size_t role;
         int r;
 
-        row->link = strindex_find(&d->by_person, d->in->links->items, p->id);
-        if (row->link != NONE)
-                d->links[row->link].person = i;
+        row->link = link;
+        row->account = link == NONE ? NONE : d->links[link].account;
+        if (link != NONE)
+                d->links[link].person = i;
         if (!p->present)
                 return 0;
+        row->flags |= ROW_PRESENT;
         if (belongs(d->target, d->in->n_groups, p, &role)) {
                 row->flags |= ROW_BELONGS;
                 row->role = d->target->n_roles > 0 ? d->role_labels[role] : NULL;
@@ -172,6 +174,25 @@ static int fill_row(Diff *d, uint32_t i) {
         }
         r = set_key(d, p, row);
         return r < 0 ? r : set_login(d, p, row);
+}
+
+static int fill_rows(Diff *d) {
+        const People *people = d->in->people;
+        const Links *links = d->in->links;
+        uint32_t found[DIFF_BATCH];
+        const char *ids[DIFF_BATCH];
+        int r = 0;
+
+        for (uint32_t i = 0; i < people->n && r >= 0; i += DIFF_BATCH) {
+                uint32_t n = people->n - i < DIFF_BATCH ? (uint32_t) people->n - i : DIFF_BATCH;
+
+                for (uint32_t k = 0; k < n; k++)
+                        ids[k] = people->items[i + k].id;
+                strindex_find_many(&d->by_person, links->items, sizeof(*links->items), ids, n, found);
+                for (uint32_t k = 0; k < n && r >= 0; k++)
+                        r = fill_row(d, i + k, found[k]);
+        }
+        return r;
 }
 
 /* ---- what blocks ---- */
@@ -251,24 +272,36 @@ static int same_list_add(SameList *l, uint32_t first, uint32_t row) {
         return 0;
 }
 
+static int same_list_add_both(Diff *d, SameList *list, uint32_t first, uint32_t row) {
+        unsigned *flags = &d->rows[first].flags;
+        int r = 0;
+
+        if (!(*flags & ROW_SHARES))
+                r = same_list_add(list, first, first);
+        *flags |= ROW_SHARES;
+        return r < 0 ? r : same_list_add(list, first, row);
+}
+
 static int find_same(Diff *d, strindex_key_fn value, SameList *list) {
         _cleanup_(strindex_deinit) StrIndex index = STRINDEX_INIT(value);
-        uint32_t first;
+        const uint32_t n_people = (uint32_t) d->in->people->n;
+        uint32_t hash[DIFF_BATCH], first;
         int r;
 
-        r = strindex_reserve(&index, d->in->people->n);
-        for (uint32_t i = 0; r >= 0 && i < d->in->people->n; i++) {
-                if (!value(d->rows, i))
-                        continue;
-                r = strindex_add(&index, d->rows, i, &first);
-                if (r != STRINDEX_E_KNOWN)
-                        continue;
-                r = 0;
-                if (!(d->rows[first].flags & ROW_SHARES))
-                        r = same_list_add(list, first, first);
-                d->rows[first].flags |= ROW_SHARES;
-                if (r >= 0)
-                        r = same_list_add(list, first, i);
+        r = strindex_reserve(&index, n_people);
+        for (uint32_t i = 0; r >= 0 && i < n_people; i += DIFF_BATCH) {
+                uint32_t n = n_people - i < DIFF_BATCH ? n_people - i : DIFF_BATCH;
+
+                for (uint32_t k = 0; k < n; k++)
+                        if (value(d->rows, i + k))
+                                hash[k] = strindex_hash(&index, value(d->rows, i + k));
+                for (uint32_t k = 0; k < n && r >= 0; k++) {
+                        if (!value(d->rows, i + k))
+                                continue;
+                        r = strindex_add_hashed(&index, d->rows, i + k, hash[k], &first);
+                        if (r == STRINDEX_E_KNOWN)
+                                r = same_list_add_both(d, list, first, i + k);
+                }
         }
         for (size_t i = 0; i < list->n; i++)
                 d->rows[list->items[i].first].flags &= ~(unsigned) ROW_SHARES;
@@ -360,10 +393,9 @@ static void tie_other_links(Diff *d) {
 }
 
 int diff_scope(Diff *d) {
-        int r = 0;
+        int r;
 
-        for (uint32_t i = 0; i < d->in->people->n && r >= 0; i++)
-                r = fill_row(d, i);
+        r = fill_rows(d);
         tie_other_links(d);
         if (r >= 0)
                 r = block_same(d, "address", key_of);

@@ -13,7 +13,7 @@
 bool diff_is_gone(const Diff *d, uint32_t link) {
         uint32_t person = d->links[link].person;
 
-        return person == NONE || !diff_person(d, person)->present;
+        return person == NONE || !(d->rows[person].flags & ROW_PRESENT);
 }
 
 const char *diff_name_of_link(const Diff *d, uint32_t link) {
@@ -216,9 +216,16 @@ static int change_role(Diff *d, uint32_t person, const Account *a, unsigned chan
         return ask(d, d->can->role_update ? ACTION_UPDATE : ACTION_RECREATE, person, a, changes);
 }
 
+/* NULL where nobody is, no link, or no account in the listing. */
+static const Account *linked_account(const Diff *d, uint32_t person) {
+        if (person >= d->in->people->n || d->rows[person].account == NONE)
+                return NULL;
+        return &d->in->accounts->items[d->rows[person].account];
+}
+
 static int linked(Diff *d, uint32_t person) {
         uint32_t link = d->rows[person].link;
-        const Account *a = diff_account_of(d, link);
+        const Account *a = linked_account(d, person);
         Holders holders;
         unsigned changes;
         int r;
@@ -241,11 +248,20 @@ static int linked(Diff *d, uint32_t person) {
 }
 
 static int diff_people(Diff *d) {
+        const Account *a;
         int r = 0;
 
         for (uint32_t i = 0; i < d->in->people->n && r >= 0; i++) {
                 unsigned flags = d->rows[i].flags;
 
+                /* Accounts lie anywhere: those of people further on are fetched before they are compared,
+                 * first the account, then the texts that it points to. */
+                a = linked_account(d, i + 2 * DIFF_AHEAD);
+                __builtin_prefetch(a);
+                __builtin_prefetch(a ? &a->role : NULL);
+                a = linked_account(d, i + DIFF_AHEAD);
+                __builtin_prefetch(a ? a->remote_id : NULL);
+                __builtin_prefetch(a ? a->role : NULL);
                 if (!(flags & ROW_BELONGS) || flags & (ROW_BLOCKED | ROW_CLAIMS))
                         continue;
                 r = d->rows[i].link == NONE ? unlinked(d, i, NONE) : linked(d, i);
@@ -280,8 +296,7 @@ static int guard(Diff *d) {
 
         if (!last_of)
                 return -ENOMEM;
-        if (plan->n_actions > 1)
-                qsort(plan->actions, plan->n_actions, sizeof(*plan->actions), action_compare);
+        plan_sort_actions(plan->actions, plan->n_actions);
         for (size_t i = 0; i < plan->n_actions; i++) {
                 Action *a = &plan->actions[i];
                 const Account *account = accounts_by_id(d->in->accounts, a->remote_id);
@@ -320,43 +335,55 @@ static const char *person_of(const void *links, uint32_t i) {
 }
 
 /* Ties links to accounts; a person or an account that stands in two links is left alone. */
+static int index_link(Diff *d, uint32_t l, uint32_t account, uint32_t hash) {
+        const Link *links = d->in->links->items;
+        LinkRow *row = &d->links[l];
+        uint32_t known;
+        int r;
+
+        *row = (LinkRow){
+                .person = NONE,
+                .account = account,
+                .same_address = NONE,
+                .same_number = NONE,
+        };
+        r = strindex_add_hashed(&d->by_person, links, l, hash, &known);
+        if (r < 0)
+                return r;
+        if (r == STRINDEX_E_KNOWN)
+                row->ambiguous = d->links[known].ambiguous = true;
+        if (account != NONE || links[l].since >= d->in->accounts->begun)
+                d->plan->n_linked++;
+        if (account == NONE)
+                return 0;
+        known = d->account_link[account];
+        d->account_link[account] = l;
+        if (known != NONE)
+                row->ambiguous = d->links[known].ambiguous = true;
+        return 0;
+}
+
 static int index_links(Diff *d) {
         const Links *links = d->in->links;
-        const Accounts *accounts = d->in->accounts;
+        uint32_t found[DIFF_BATCH], hash[DIFF_BATCH];
+        const char *ids[DIFF_BATCH];
         int r;
 
         r = strindex_reserve(&d->by_person, links->n);
-        if (r < 0)
-                return r;
-        for (size_t i = 0; i < accounts->n; i++)
+        for (size_t i = 0; i < d->in->accounts->n; i++)
                 d->account_link[i] = NONE;
-        for (uint32_t l = 0; l < links->n; l++) {
-                const Account *a = accounts_by_id(accounts, links->items[l].remote_id);
-                LinkRow *row = &d->links[l];
-                uint32_t known;
+        for (uint32_t l = 0; l < links->n && r >= 0; l += DIFF_BATCH) {
+                uint32_t n = links->n - l < DIFF_BATCH ? (uint32_t) links->n - l : DIFF_BATCH;
 
-                *row = (LinkRow){
-                        .person = NONE,
-                        .account = NONE,
-                        .same_address = NONE,
-                        .same_number = NONE,
-                };
-                r = strindex_add(&d->by_person, links->items, l, &known);
-                if (r < 0)
-                        return r;
-                if (r == STRINDEX_E_KNOWN)
-                        row->ambiguous = d->links[known].ambiguous = true;
-                if (a) {
-                        row->account = (uint32_t) (a - accounts->items);
-                        known = d->account_link[row->account];
-                        d->account_link[row->account] = l;
-                        if (known != NONE)
-                                row->ambiguous = d->links[known].ambiguous = true;
+                for (uint32_t i = 0; i < n; i++) {
+                        ids[i] = links->items[l + i].remote_id;
+                        hash[i] = strindex_hash(&d->by_person, links->items[l + i].person);
                 }
-                if (a || links->items[l].since >= accounts->begun)
-                        d->plan->n_linked++;
+                accounts_find_ids(d->in->accounts, ids, n, found);
+                for (uint32_t i = 0; i < n && r >= 0; i++)
+                        r = index_link(d, l + i, found[i], hash[i]);
         }
-        return 0;
+        return r;
 }
 
 static int diff_init(Diff *d) {

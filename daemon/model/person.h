@@ -63,5 +63,6 @@ People *people_free(People *people);
 DEFINE_CLEANUP(People *, people_free);
 /* Copies p with all it points to; marks NULL: none is set. 0, -ENOMEM. */
 int people_add(People *people, const Person *p, size_t n_groups);
-/* Index of the items by id; the items must not move while it is used. The first of several with one id counts. 0, -ENOMEM. */
+/* Index of the items by id; the items must not move while it is used. The first of several with one id
+ * counts. 0, -ENOMEM. */
 int people_index(const People *people, StrIndex *ret);

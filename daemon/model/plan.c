@@ -169,13 +169,23 @@ static int note_compare(const void *va, const void *vb) {
         return str_cmp(a->remote_id, b->remote_id);
 }
 
+/* Mostly they are in order already, and finding that out is cheap. */
 static void sort(void *items, size_t n, size_t size, int (*compare)(const void *, const void *)) {
-        if (n > 1)
-                qsort(items, n, size, compare);
+        const char *p = items;
+
+        for (size_t i = 1; i < n; i++, p += size)
+                if (compare(p, p + size) > 0) {
+                        qsort(items, n, size, compare);
+                        return;
+                }
+}
+
+void plan_sort_actions(Action *actions, size_t n) {
+        sort(actions, n, sizeof(*actions), action_compare);
 }
 
 int plan_finish(Plan *plan) {
-        sort(plan->actions, plan->n_actions, sizeof(*plan->actions), action_compare);
+        plan_sort_actions(plan->actions, plan->n_actions);
         sort(plan->blocked, plan->n_blocked, sizeof(*plan->blocked), blocked_compare);
         sort(plan->drift, plan->n_drift, sizeof(*plan->drift), drift_compare);
         sort(plan->notes, plan->n_notes, sizeof(*plan->notes), note_compare);

@@ -149,3 +149,4 @@ int plan_hash(const char *target, const Action *actions, size_t n, char ret[stat
 /* Canonical order of Action, for qsort: kind (in the order of ActionKind), person, address; then remote
  * id, before, after, so that no two different actions are equal. */
 int action_compare(const void *a, const void *b);
+void plan_sort_actions(Action *actions, size_t n);

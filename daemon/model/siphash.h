@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* SipHash-2-4 (Aumasson and Bernstein, "SipHash: a fast short-input PRF") with a fixed key, for tables and fingerprints.
- * Equal input gives equal values on every machine and in every version: fingerprints stand in the store. */
+/* SipHash-2-4 (Aumasson and Bernstein, "SipHash: a fast short-input PRF") with a fixed key, for tables
+ * and fingerprints. Equal input gives equal values on every machine and in every version: fingerprints
+ * stand in the store. */
 #pragma once
 
 #include <stddef.h>
@@ -9,8 +10,8 @@
 /* The algorithm itself, over bytes. */
 uint64_t siphash(const void *data, size_t len);
 
-/* Over a sequence of numbers and texts: each text as its length and its bytes, filled up with zeroes to whole words, so
- * that ("ab", "c") and ("a", "bc") differ; NULL differs from "". */
+/* Over a sequence of numbers and texts: each text as its length and its bytes, filled up with zeroes to
+ * whole words, so that ("ab", "c") and ("a", "bc") differ; NULL differs from "". */
 typedef struct SipHash {
         uint64_t v[4];
         uint64_t n;             /* words */

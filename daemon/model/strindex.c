@@ -41,6 +41,10 @@ int strindex_reserve(StrIndex *ix, size_t n) {
         return 0;
 }
 
+/* Tables of a hundred thousand don't fit into the caches: a look-up waits for its slot, then for the
+ * item, then for the item's key. Taken in batches they wait together. */
+#define BATCH 32
+
 static uint32_t find(const StrIndex *ix, const void *items, const char *key, uint32_t hash) {
         if (ix->size == 0)
                 return STRINDEX_NONE;
@@ -50,12 +54,23 @@ static uint32_t find(const StrIndex *ix, const void *items, const char *key, uin
         return STRINDEX_NONE;
 }
 
+uint32_t strindex_hash(const StrIndex *ix, const char *key) {
+        uint32_t hash = (uint32_t) siphash(key, strlen(key));
+
+        if (ix->size > 0)
+                __builtin_prefetch(&ix->slots[hash & (ix->size - 1)]);
+        return hash;
+}
+
 int strindex_add(StrIndex *ix, const void *items, uint32_t pos, uint32_t *ret_known) {
-        const char *key = ix->key(items, pos);
-        uint32_t hash = (uint32_t) siphash(key, strlen(key)), known;
+        return strindex_add_hashed(ix, items, pos, strindex_hash(ix, ix->key(items, pos)), ret_known);
+}
+
+int strindex_add_hashed(StrIndex *ix, const void *items, uint32_t pos, uint32_t hash, uint32_t *ret_known) {
+        uint32_t known;
         int r;
 
-        known = find(ix, items, key, hash);
+        known = find(ix, items, ix->key(items, pos), hash);
         if (known != STRINDEX_NONE) {
                 *ret_known = known;
                 return STRINDEX_E_KNOWN;
@@ -72,4 +87,37 @@ uint32_t strindex_find(const StrIndex *ix, const void *items, const char *key) {
         if (!key)
                 return STRINDEX_NONE;
         return find(ix, items, key, (uint32_t) siphash(key, strlen(key)));
+}
+
+static void find_batch(const StrIndex *ix, const void *items, size_t item_size, const char *const *keys,
+                       size_t n, uint32_t *ret) {
+        const struct StrIndexSlot *slot;
+        uint32_t hash[BATCH];
+
+        for (size_t i = 0; i < n; i++)
+                hash[i] = keys[i] ? strindex_hash(ix, keys[i]) : 0;
+        for (size_t i = 0; i < n; i++) {
+                slot = &ix->slots[hash[i] & (ix->size - 1)];
+                if (slot->pos != 0)
+                        __builtin_prefetch((const char *) items + (slot->pos - 1) * item_size);
+        }
+        for (size_t i = 0; i < n; i++) {
+                slot = &ix->slots[hash[i] & (ix->size - 1)];
+                if (slot->pos != 0)
+                        __builtin_prefetch(ix->key(items, slot->pos - 1));
+        }
+        for (size_t i = 0; i < n; i++)
+                ret[i] = keys[i] ? find(ix, items, keys[i], hash[i]) : STRINDEX_NONE;
+}
+
+void strindex_find_many(const StrIndex *ix, const void *items, size_t item_size, const char *const *keys,
+                        size_t n, uint32_t *ret) {
+        for (size_t i = 0; i < n; i += BATCH) {
+                size_t now = n - i < BATCH ? n - i : BATCH;
+
+                if (ix->size > 0)
+                        find_batch(ix, items, item_size, keys + i, now, ret + i);
+                for (size_t k = 0; ix->size == 0 && k < now; k++)
+                        ret[i + k] = STRINDEX_NONE;
+        }
 }

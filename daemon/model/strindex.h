@@ -27,5 +27,13 @@ int strindex_reserve(StrIndex *ix, size_t n);
  * -ENOMEM. */
 #define STRINDEX_E_KNOWN 1
 int strindex_add(StrIndex *ix, const void *items, uint32_t pos, uint32_t *ret_known);
+/* The same in two steps, between which the memory is fetched: hashes of some keys first, then all of them
+ * entered. */
+uint32_t strindex_hash(const StrIndex *ix, const char *key);
+int strindex_add_hashed(StrIndex *ix, const void *items, uint32_t pos, uint32_t hash, uint32_t *ret_known);
 /* STRINDEX_NONE if there is none; NULL is in no index. */
 uint32_t strindex_find(const StrIndex *ix, const void *items, const char *key);
+/* The same for many keys; faster, as what they need is fetched from memory together. items are item_size
+ * apart. */
+void strindex_find_many(const StrIndex *ix, const void *items, size_t item_size, const char *const *keys,
+                        size_t n, uint32_t *ret);

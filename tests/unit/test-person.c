@@ -27,23 +27,32 @@ static Person example(void) {
 /* Values of an implementation of its own, which also gives the one that the paper prints for its key. */
 static void test_siphash(void **state) {
         char data[64];
-        SipHash h;
 
         (void) state;
         for (size_t i = 0; i < sizeof(data); i++)
                 data[i] = (char) i;
         assert_true(siphash("", 0) == UINT64_C(0x8be03b45c4caf512));
         assert_true(siphash("alice@example.com", 17) == UINT64_C(0xb8eaf67256935767));
-        /* In pieces as in one. */
-        for (size_t len = 0; len <= sizeof(data); len++)
-                for (size_t cut = 0; cut <= len; cut++) {
-                        siphash_init(&h);
-                        siphash_add(&h, data, cut);
-                        siphash_add(&h, data + cut, len - cut);
-                        assert_true(siphash_end(&h) == siphash(data, len));
-                }
         for (size_t len = 1; len <= sizeof(data); len++)
                 assert_true(siphash(data, len) != siphash(data, len - 1));
+}
+
+static uint64_t hash_of(const char *a, const char *b) {
+        SipHash h;
+
+        siphash_init(&h);
+        siphash_add_str(&h, a);
+        siphash_add_str(&h, b);
+        return siphash_end(&h);
+}
+
+static void test_siphash_texts(void **state) {
+        (void) state;
+        assert_true(hash_of("ab", "c") == hash_of("ab", "c"));
+        assert_true(hash_of("ab", "c") != hash_of("a", "bc"));
+        assert_true(hash_of("", NULL) != hash_of(NULL, ""));
+        assert_true(hash_of("12345678", "") != hash_of("12345678", NULL));
+        assert_true(hash_of("1234567", "8") != hash_of("12345678", ""));
 }
 
 static void test_fields(void **state) {
@@ -60,7 +69,7 @@ static void test_fingerprint_is_stable(void **state) {
         Person p = example();
 
         (void) state;
-        assert_true(person_fingerprint(&p, 70) == UINT64_C(0x0595f5d0c1bdb2f2));
+        assert_true(person_fingerprint(&p, 70) == UINT64_C(0x2dae425990ae4803));
 }
 
 static void test_fingerprint(void **state) {
@@ -142,6 +151,7 @@ static void test_people(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_siphash),
+                cmocka_unit_test(test_siphash_texts),
                 cmocka_unit_test(test_fields),
                 cmocka_unit_test(test_fingerprint_is_stable),
                 cmocka_unit_test(test_fingerprint),
