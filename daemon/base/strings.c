@@ -141,6 +141,15 @@ static void json_escape_char(StrBuf *b, char c) {
                 strbuf_putc(b, c);
 }
 
+/* How many characters at the start stand for themselves in JSON, as far as ASCII goes. */
+static size_t json_plain(const char *text) {
+        size_t n = 0;
+
+        while (text[n] >= ' ' && text[n] < 0x7f && text[n] != '"' && text[n] != '\\')
+                n++;
+        return n;
+}
+
 void strbuf_json(StrBuf *b, const char *text) {
         size_t len, n;
 
@@ -150,6 +159,11 @@ void strbuf_json(StrBuf *b, const char *text) {
         }
         strbuf_putc(b, '"');
         for (len = strlen(text); len > 0; text += n, len -= n) {
+                n = json_plain(text);
+                if (n > 0) {
+                        strbuf_append(b, text, n);
+                        continue;
+                }
                 n = utf8_sequence(text, len);
                 if (n == 1)
                         json_escape_char(b, *text);
