@@ -41,19 +41,22 @@ static void decode_token(const TargetDriver *d, const HttpResult *result) {
         require(lifetime >= 30 * USEC_PER_SEC && lifetime <= USEC_PER_DAY);
 }
 
-static int decode_account(const TargetDriver *d, const HttpResult *result) {
+static int decode_answer(const TargetDriver *d, Call call, const HttpResult *result) {
+        static const TargetConfig target = { 0 };
         _cleanup_(arena_freep) Arena *arena = arena_new();
         ErrCtx err = { 0 };
-        Account a;
+        Answer a = { 0 };
         uint64_t id;
         int r;
 
         require(arena);
-        r = d->decode_account(result, arena, &a, &err);
-        if (r == 0)
-                require(parse_u64(a.remote_id, &id) == 0 && id > 0);
+        r = d->decode_answer(&target, call, NULL, result, arena, &a, &err);
+        if (r < 0)
+                require(r == -EBADMSG && err.text[0] && !a.has_account);
+        else if (call == CALL_DELETE || call == CALL_RESET)
+                require(!a.has_account);
         else
-                require(r == -EBADMSG && err.text[0]);
+                require(a.has_account && parse_u64(a.account.remote_id, &id) == 0 && id > 0);
         return r;
 }
 
@@ -96,8 +99,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         else if (call == CALL_ROLES)
                 decode_roles(d, &result);
         else if (call == CALL_GET)
-                (void) decode_account(d, &result);
-        else if (call == CALL_CREATE || call == CALL_CREATE_SHORT)
-                require(decode_account(d, &result) == 0);
+                (void) decode_answer(d, call, &result);
+        else if (call != CALL_LIST)
+                require(decode_answer(d, call, &result) == 0);
         return 0;
 }

@@ -29,6 +29,7 @@ static void test_writes(void **state) {
         assert_true(call_is_write(CALL_CREATE));
         assert_true(call_is_write(CALL_CREATE_SHORT));
         assert_true(call_is_write(CALL_DELETE));
+        assert_true(call_is_write(CALL_RESET));
         assert_false(call_is_write(_CALL_MAX));
 }
 
@@ -69,7 +70,28 @@ static void test_umbrella(void **state) {
         assert_true(d->token_limit.window == USEC_PER_MINUTE);
         assert_true(d->has_roles_call);
         assert_true(d->build && d->classify && d->decode_token && d->decode_roles && d->decode_page);
-        assert_true(d->decode_account && d->flow_begin && d->flow_after && d->flow_seen);
+        assert_true(d->decode_answer && d->flow_begin && d->flow_resume && d->flow_after && d->flow_seen);
+        /* One account at a time is taken away, and a password needs the parent's word. */
+        assert_int_equal(d->serial, 1u << ACTION_DELETE | 1u << ACTION_RECREATE);
+        assert_true(d->capabilities.reset);
+        assert_int_equal(d->parent_calls, 1u << CALL_RESET);
+        assert_true(!d->decode_reset && !d->reset_has_passwords);
+}
+
+/* The same API but for what it lacks. */
+static void test_government(void **state) {
+        const TargetDriver *d = target_driver(TARGET_UMBRELLA_GOV), *commercial = target_driver(TARGET_UMBRELLA);
+        Capabilities differs = commercial->capabilities;
+
+        (void) state;
+        assert_non_null(d);
+        assert_string_equal(d->label, "Umbrella for Government");
+        assert_false(d->capabilities.reset);
+        differs.reset = false;
+        assert_memory_equal(&d->capabilities, &differs, sizeof(differs));
+        assert_int_equal(d->parent_calls, 0);
+        assert_int_equal(d->serial, commercial->serial);
+        assert_true(d->build == commercial->build && d->classify == commercial->classify);
 }
 
 static void test_unserved(void **state) {
@@ -81,9 +103,12 @@ static void test_unserved(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                        cmocka_unit_test(test_names),    cmocka_unit_test(test_writes),
-                        cmocka_unit_test(test_roles),    cmocka_unit_test(test_umbrella),
-                        cmocka_unit_test(test_unserved),
+                cmocka_unit_test(test_names),
+                cmocka_unit_test(test_writes),
+                cmocka_unit_test(test_roles),
+                cmocka_unit_test(test_umbrella),
+                cmocka_unit_test(test_government),
+                cmocka_unit_test(test_unserved),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -231,7 +231,15 @@ static int teardown(void **state) {
 }
 
 static int decode_account(HttpResult result, Account *ret, ErrCtx *err) {
-        return target_driver(TARGET_UMBRELLA)->decode_account(&result, arena, ret, err);
+        static const TargetConfig target = { 0 };
+        Answer answer = { 0 };
+        int r;
+
+        r = target_driver(TARGET_UMBRELLA)->decode_answer(&target, CALL_CREATE, NULL, &result, arena, &answer, err);
+        assert_int_equal(answer.has_account, r == 0);
+        if (r == 0)
+                *ret = answer.account;
+        return r;
 }
 
 static void decode_account_ok(Account *ret, const char *body) {
@@ -346,6 +354,27 @@ static void test_bad_accounts(void **state) {
         }
 }
 
+/* Which answers hold an account. */
+static void test_answers(void **state) {
+        static const TargetConfig target = { 0 };
+        const TargetDriver *d = target_driver(TARGET_UMBRELLA);
+        HttpResult page = text("not even JSON"), account = text("{\"id\":5}");
+        Answer answer;
+
+        (void) state;
+        for (int call = CALL_GET; call < _CALL_MAX; call++) {
+                bool has = call == CALL_GET || call == CALL_CREATE || call == CALL_CREATE_SHORT;
+
+                answer = (Answer){ 0 };
+                assert_int_equal(d->decode_answer(&target, (Call) call, NULL, &account, arena, &answer, NULL), 0);
+                assert_int_equal(answer.has_account, has);
+                answer = (Answer){ 0 };
+                assert_int_equal(d->decode_answer(&target, (Call) call, NULL, &page, arena, &answer, NULL),
+                                 has ? -EBADMSG : 0);
+                assert_false(answer.has_account || answer.running || answer.failed || answer.memo);
+        }
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_tokens),       cmocka_unit_test(test_lifetimes),
@@ -353,7 +382,7 @@ int main(void) {
                 cmocka_unit_test(test_roles),        cmocka_unit_test(test_bad_roles),
                 cmocka_unit_test(test_many_roles),   cmocka_unit_test(test_account),
                 cmocka_unit_test(test_account_variants), cmocka_unit_test(test_account_status),
-                cmocka_unit_test(test_bad_accounts),
+                cmocka_unit_test(test_bad_accounts), cmocka_unit_test(test_answers),
         };
 
         return cmocka_run_group_tests(tests, setup, teardown);
