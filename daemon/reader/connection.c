@@ -105,7 +105,9 @@ int connection_wait(Connection *c, int msgid, LDAPMessage **ret, ErrCtx *err) {
                         rc = LDAP_OTHER;
                         (void) ldap_get_option(c->ld, LDAP_OPT_RESULT_CODE, &rc);
                         return connection_fail_last(c, err, rc, NULL,
-                                                    "the connection was lost while waiting for an answer");
+                                                    rc == LDAP_SERVER_DOWN
+                                                                    ? "the connection was lost"
+                                                                    : "an answer can't be understood");
                 }
                 if (is_gone(c))
                         return -EPIPE;

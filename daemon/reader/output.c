@@ -17,6 +17,7 @@ struct Output {
         char *const *groups;
         size_t n_groups;
         uint64_t people;
+        char error[TEXT_MAX];           /* of the done record, made readable */
 };
 
 Output *output_new_stream(int fd, size_t n_groups) {
@@ -152,15 +153,12 @@ int output_notice(Output *out, int priority, const char *format, ...) {
 }
 
 int output_done(Output *out, StreamDone *done) {
-        char clean[TEXT_MAX];
         int r;
 
         done->people = out->people;
-        done->error = readable(done->error, clean);
+        done->error = readable(done->error, out->error);
         if (out->fd < 0)
                 return fflush(out->records) == EOF ? -EPIPE : 0;
         r = stream_put_done(&out->buffer, done);
-        r = r < 0 ? r : flush(out);
-        done->error = "";
-        return r;
+        return r < 0 ? r : flush(out);
 }

@@ -18,5 +18,6 @@ DEFINE_CLEANUP(Output *, output_free);
 int output_person(Output *out, const Person *person);
 int output_progress(Output *out);
 int output_notice(Output *out, int priority, const char *format, ...) _printf_(3, 4);
-/* Sends what is held back as well. */
+/* Sends what is held back as well. done gets the number of people, and its error readable (borrowed from
+ * out). */
 int output_done(Output *out, StreamDone *done);
