@@ -211,7 +211,8 @@ class Demo:
             claim("IDSYNC_PERSON=" in record and "IDSYNC_REMOTE_ID=" in record, "a program can find every act by its fields")
         else:
             shown(log_lines(self.daemon.log(), "started|create|queued"))
-            claim("action=create" in self.daemon.log(), "every act is in the log (as root, this demo shows it in a journal)")
+            claim("action=create" in self.daemon.log(),
+                  "every act is in the log (where root may run a journald of its own, the demo shows its fields)")
 
     def promises(self):
         heading("What must never be")

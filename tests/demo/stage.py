@@ -108,9 +108,10 @@ class Journal:
 
     SCRIPT = r"""
         set -eu
+        mount --bind "$1" /etc/machine-id
         mount -t tmpfs tmpfs /run
         mount -t tmpfs tmpfs /var/log
-        mkdir -p /run/systemd/journal /run/systemd/journald.conf.d /run/log "/var/log/journal/$(cat /etc/machine-id)"
+        mkdir -p /run/systemd/journal /run/systemd/journald.conf.d /run/log /var/log/journal
         mount --bind "$0" /var/log/journal
         printf '[Journal]\nStorage=persistent\nReadKMsg=no\nAudit=no\nRateLimitIntervalSec=0\n' \
             > /run/systemd/journald.conf.d/demo.conf
@@ -119,10 +120,13 @@ class Journal:
 
     def __init__(self, home):
         self.directory = f"{home}/journal"
-        with open("/etc/machine-id") as source:
-            os.makedirs(f"{self.directory}/{source.read().strip()}", mode=0o755)
+        machine = secrets.token_hex(16)     # many a container has none
+        with open(f"{home}/machine-id", "w") as out:
+            out.write(machine + "\n")
+        os.makedirs(f"{self.directory}/{machine}", mode=0o755)
         with open(f"{home}/journald.log", "w") as log:
-            self.process = spawn(["unshare", "--mount", "--propagation", "private", "sh", "-c", self.SCRIPT, self.directory],
+            self.process = spawn(["unshare", "--mount", "--propagation", "private", "sh", "-c", self.SCRIPT, self.directory,
+                                  f"{home}/machine-id"],
                                  stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         socket = f"/proc/{self.process.pid}/root/run/systemd/journal/socket"
         wait_for(lambda: self.process.poll() is not None or os.path.exists(socket), 5, "a journald of our own")
