@@ -143,7 +143,11 @@ usec_t budget_next(const Budget *b, bool token, unsigned n, usec_t wall) {
 }
 
 void budget_set_aside(Budget *b, int n) {
-        b->aside += (unsigned) n;
+        /* A call that couldn't be sent never took its place. */
+        if (n < 0 && (unsigned) -n > b->aside)
+                b->aside = 0;
+        else
+                b->aside += (unsigned) n;
 }
 
 int budget_spend(Budget *b, bool token, usec_t wall) {

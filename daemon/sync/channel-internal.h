@@ -45,10 +45,7 @@ struct Channel {
         char scope[300], credentials[9];
         Park park;                      /* until 0: not parked; tries 0: nothing failed lately */
         OutcomeClass park_class;
-        /* Of the last read that failed: until when (monotonic) another one goes on from its tries, whatever succeeded between. */
-        OutcomeClass relapse_class;
-        unsigned relapse_tries;
-        usec_t relapse_until;
+        unsigned failed[_CALL_MAX];     /* in a row, by kind: a list that fails isn't mended by roles that come */
 };
 
 struct Channels {
@@ -85,10 +82,10 @@ void token_fetch(Token *t, usec_t wall, usec_t *ret_next);
 
 /* channel-park.c */
 int channel_park_load(Channel *c);
-/* By class; logs. Pending calls of the channel fail with the outcome where the whole target is parked. read: the call that
- * failed changes nothing at the API. Parked already by that class: nothing happens. */
-void channel_park_by(Channel *c, const Outcome *outcome, bool read);
-void channel_park_clear(Channel *c);
+/* By class; logs. Pending calls of the channel fail with the outcome where the whole target is parked. call: the one that failed. */
+void channel_park_by(Channel *c, Call call, const Outcome *outcome);
+/* Such a call succeeded, or was understood and refused. */
+void channel_park_clear(Channel *c, Call call);
 /* After a failure: one call alone until one succeeds. */
 static inline bool channel_is_probing(const Channel *c) {
         return c->park.tries > 0;

@@ -84,6 +84,8 @@ int channel_park_load(Channel *c) {
                 return 0;
         }
         read_reason(c);
+        for (size_t i = 0; i < _CALL_MAX; i++)
+                c->failed[i] = c->park.tries;
         cap = c->park_class == OUTCOME_AUTH ? AUTH_CAP : TRANSIENT_CAP;
         /* A wall clock that was set back must not lengthen the wait. */
         if (c->park.until > usec_add(wall, cap))
@@ -91,7 +93,7 @@ int channel_park_load(Channel *c) {
         return 0;
 }
 
-static void log_park(Channel *c, const Outcome *outcome, usec_t span) {
+static void log_park(Channel *c, Call call, const Outcome *outcome, usec_t span) {
         char until[USEC_FORMAT_MAX], text[USEC_FORMAT_MAX];
         bool auth = outcome->class == OUTCOME_AUTH;
         LogFields fields = {
@@ -104,8 +106,8 @@ static void log_park(Channel *c, const Outcome *outcome, usec_t span) {
 
         /* The first one calls for attention, its repetitions for less. */
         log_event(auth ? LOG_ERR : c->park.tries == 1 ? LOG_WARNING : LOG_NOTICE, &fields,
-                  "%s: %s; next try in %s, at %s", c->config->name, outcome->detail, usec_format(span, text),
-                  usec_format_wall(c->park.until, until));
+                  "%s: %s: %s; next try in %s, at %s", c->config->name, call_to_string(call), outcome->detail,
+                  usec_format(span, text), usec_format_wall(c->park.until, until));
 }
 
 static usec_t auth_span(unsigned tries) {
@@ -116,26 +118,13 @@ static usec_t auth_span(unsigned tries) {
         return span < AUTH_CAP ? span : AUTH_CAP;
 }
 
-/* The roles may be read again and again while the listing after them fails: then the wait must grow as well. */
-static usec_t next_span(Channel *c, bool read) {
-        usec_t now = loop_now(c->channels->loop), span;
-
-        if (read && c->park.tries == 0 && c->park_class == c->relapse_class && now < c->relapse_until)
-                c->park.tries = c->relapse_tries;
-        c->park.tries++;
+static usec_t next_span(const Channel *c) {
         if (c->park_class == OUTCOME_AUTH)
-                span = auth_span(c->park.tries);
-        else
-                span = backoff_span(c->park.tries, TRANSIENT_FIRST, TRANSIENT_CAP, random_u64());
-        if (read) {
-                c->relapse_tries = c->park.tries;
-                c->relapse_class = c->park_class;
-                c->relapse_until = usec_add(now, 2 * span + RELAPSE);
-        }
-        return span;
+                return auth_span(c->park.tries);
+        return backoff_span(c->park.tries, TRANSIENT_FIRST, TRANSIENT_CAP, random_u64());
 }
 
-void channel_park_by(Channel *c, const Outcome *outcome, bool read) {
+void channel_park_by(Channel *c, Call call, const Outcome *outcome) {
         OutcomeClass class = outcome->class == OUTCOME_AUTH ? OUTCOME_AUTH : OUTCOME_TRANSIENT;
         usec_t wall = loop_wall(c->channels->loop), span;
         Outcome parked = *outcome;
@@ -144,22 +133,24 @@ void channel_park_by(Channel *c, const Outcome *outcome, bool read) {
         if (c->park.until > wall && c->park_class == class)
                 return;
         if (c->park_class != class && class == OUTCOME_AUTH)
-                c->park.tries = 0;
+                c->failed[call] = 0;
         c->park_class = class;
-        span = next_span(c, read);
+        c->park.tries = ++c->failed[call];
+        span = next_span(c);
         c->park.until = usec_add(wall, span);
         snprintf(c->park.detail, sizeof(c->park.detail), "%.*s", (int) sizeof(c->park.detail) - 1, outcome->detail);
         write_reason(c);
         save_park(c);
-        log_park(c, outcome, span);
+        log_park(c, call, outcome, span);
 
         parked.class = c->park_class;
         channel_fail_pending(c, &parked);
 }
 
-void channel_park_clear(Channel *c) {
+void channel_park_clear(Channel *c, Call call) {
         LogFields fields = { .message_id = MSGID_TARGET_UNPARKED, .target = c->config->name };
 
+        c->failed[call] = 0;
         if (c->park.tries == 0)
                 return;
         log_event(LOG_NOTICE, &fields, "%s: answers again, after %u failed %s", c->config->name, c->park.tries,

@@ -43,7 +43,7 @@ static int keep_token(Token *t, const HttpResult *result, Outcome *outcome) {
         r = t->channel->driver->decode_token(result, &t->bearer, &lifetime, &err);
         if (r < 0) {
                 outcome->class = OUTCOME_TRANSIENT;
-                snprintf(outcome->detail, sizeof(outcome->detail), "the token endpoint's answer can't be read: %.400s",
+                snprintf(outcome->detail, sizeof(outcome->detail), "the answer can't be read: %.400s",
                          err.text);
                 return r;
         }
@@ -69,7 +69,7 @@ static void on_token(HttpRequest *request _unused_, const HttpResult *result, vo
                 /* Whatever else the token endpoint says, no call can be made. */
                 if (outcome.class != OUTCOME_AUTH)
                         outcome.class = OUTCOME_TRANSIENT;
-                channel_park_by(c, &outcome, true);
+                channel_park_by(c, CALL_TOKEN, &outcome);
         }
         loop_task_arm(c->channels->dispatch);
 }
@@ -103,7 +103,7 @@ void token_fetch(Token *t, usec_t wall, usec_t *ret_next) {
         if (r >= 0)
                 return;
         call_request_deinit(&t->built);
-        snprintf(outcome.detail, sizeof(outcome.detail), "the token can't be asked for: %s",
+        snprintf(outcome.detail, sizeof(outcome.detail), "not sent: %s",
                  r == -ENOSPC || r == -EIO ? store_error(c->channels->store) : strerror(-r));
-        channel_park_by(c, &outcome, true);
+        channel_park_by(c, CALL_TOKEN, &outcome);
 }

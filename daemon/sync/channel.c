@@ -136,8 +136,7 @@ static void decode_answer(ChannelCall *call, const HttpResult *result, Outcome *
         if (call->spec.decode(result, call->spec.userdata, &err) >= 0)
                 return;
         outcome->class = call_is_write(call->spec.call) ? OUTCOME_UNCERTAIN : OUTCOME_TRANSIENT;
-        snprintf(outcome->detail, sizeof(outcome->detail), "%s: the answer can't be read: %.400s",
-                 call_to_string(call->spec.call), err.text);
+        snprintf(outcome->detail, sizeof(outcome->detail), "the answer can't be read: %.400s", err.text);
 }
 
 void channel_throttle(Channel *c, const Outcome *outcome) {
@@ -159,30 +158,31 @@ void channel_throttle(Channel *c, const Outcome *outcome) {
 /* Consequences for the target; true: the call goes out once more, so its owner isn't told yet. */
 static bool settle(ChannelCall *call, const Outcome *outcome) {
         Channel *c = call->channel;
+        bool write = call_is_write(call->spec.call);
 
         switch (outcome->class) {
         case OUTCOME_OK:
         case OUTCOME_ALREADY:
-                if (call_is_write(call->spec.call))
+                if (write)
                         c->n_successes++;
-                channel_park_clear(c);
+                channel_park_clear(c, call->spec.call);
                 return false;
         case OUTCOME_REJECTED:
-                channel_park_clear(c);
+                channel_park_clear(c, call->spec.call);
                 return false;
         case OUTCOME_THROTTLED:
                 channel_throttle(c, outcome);
-                return !call_is_write(call->spec.call);
+                return !write;
         case OUTCOME_AUTH:
                 token_drop(token_of(c, call->spec.call));
                 if (!call->renewed) {
                         call->renewed = true;
                         return true;
                 }
-                channel_park_by(c, outcome, !call_is_write(call->spec.call));
+                channel_park_by(c, call->spec.call, outcome);
                 return false;
         default:
-                channel_park_by(c, outcome, !call_is_write(call->spec.call));
+                channel_park_by(c, call->spec.call, outcome);
                 return false;
         }
 }
@@ -251,12 +251,12 @@ static void call_not_sent(ChannelCall *call, int r) {
         Outcome outcome = { .class = OUTCOME_TRANSIENT };
         bool store = r == -ENOSPC || r == -EIO;
 
-        snprintf(outcome.detail, sizeof(outcome.detail), "%s: not sent: %s", call_to_string(call->spec.call),
+        snprintf(outcome.detail, sizeof(outcome.detail), "not sent: %s",
                  store ? store_error(call->channel->channels->store) : strerror(-r));
         call_request_deinit(&call->built);
         call_finish(call, &outcome);
         /* Also a brake: whatever hinders us here would hinder the next call too. */
-        channel_park_by(call->channel, &outcome, false);
+        channel_park_by(call->channel, call->spec.call, &outcome);
 }
 
 static void call_send(ChannelCall *call, usec_t wall) {

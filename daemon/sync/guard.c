@@ -5,42 +5,40 @@
 #include "store/store-queue.h"
 #include "sync/guard.h"
 
-/* The other unfinished actions of the target: their removals count as done. */
-typedef struct Others {
-        int64_t but;
-        Action *items;
-        size_t n;
-        Arena *arena;
-} Others;
+typedef struct Loading { Removals *removals; int64_t but; } Loading;
 
-static void others_deinit(Others *o) {
-        free(o->items);
-        arena_free(o->arena);
+void removals_deinit(Removals *r) {
+        free(r->items);
+        arena_free(r->arena);
 }
 
 static bool is_unfinished(QueueState s) {
         return s == QUEUE_WAITING || s == QUEUE_RUNNING || s == QUEUE_UNCERTAIN;
 }
 
-static int add_other(const QueueItem *item, void *userdata) {
-        Others *o = userdata;
+static int add_removal(const QueueItem *item, void *userdata) {
+        Loading *l = userdata;
+        Removals *r = l->removals;
         Action *items;
 
-        if (item->id == o->but || !is_unfinished(item->state))
+        if (item->id == l->but || !is_unfinished(item->state))
                 return 0;
-        items = reallocarray(o->items, o->n + 1, sizeof(*items));
+        if (!action_kind_is_destructive(item->action.kind) && item->action.kind != ACTION_UPDATE)
+                return 0;
+        items = reallocarray(r->items, r->n + 1, sizeof(*items));
         if (!items)
                 return -ENOMEM;
-        o->items = items;
-        return action_copy(&item->action, o->arena, &o->items[o->n++]);
+        r->items = items;
+        return action_copy(&item->action, r->arena, &r->items[r->n++]);
 }
 
-static int load_others(const GuardInput *in, Others *o) {
-        o->but = in->id;
-        o->arena = arena_new();
-        if (!o->arena)
+int removals_load(Store *store, const char *target, int64_t but, Removals *ret) {
+        Loading l = { ret, but };
+
+        ret->arena = arena_new();
+        if (!ret->arena)
                 return -ENOMEM;
-        return store_queue_list(in->store, in->target->name, INT64_MAX, add_other, o);
+        return store_queue_list(store, target, INT64_MAX, add_removal, &l);
 }
 
 static const Link *find_link(const Links *links, const char *remote_id) {
@@ -51,7 +49,7 @@ static const Link *find_link(const Links *links, const char *remote_id) {
 }
 
 int guard_check(const GuardInput *in, ErrCtx *err) {
-        _cleanup_(others_deinit) Others others = { 0 };
+        _cleanup_(removals_deinit) Removals others = { 0 };
         _cleanup_(links_freep) Links *links = NULL;
         _cleanup_(last_of_freep) LastOf *last = NULL;
         InvariantInput ask = {
@@ -63,7 +61,7 @@ int guard_check(const GuardInput *in, ErrCtx *err) {
         const char *reason;
         int r;
 
-        r = load_others(in, &others);
+        r = removals_load(in->store, in->target->name, in->id, &others);
         if (r >= 0)
                 r = store_links_load(in->store, in->target->name, &links);
         if (r < 0)

@@ -15,6 +15,16 @@ typedef struct GuardInput {
         const char *own_login;          /* the API's own user; NULL: none */
 } GuardInput;
 
+/* The target's unfinished actions that take something from an account, but for the row `but`: for last_of they count as done. */
+typedef struct Removals {
+        Action *items;
+        size_t n;
+        Arena *arena;
+} Removals;
+void removals_deinit(Removals *r);
+/* 0, -errno of the store. */
+int removals_load(Store *store, const char *target, int64_t but, Removals *ret);
+
 /* 0: it may; GUARD_E_BREACH with the reason for people in err; -errno of the store. */
 #define GUARD_E_BREACH 1
 int guard_check(const GuardInput *in, ErrCtx *err);

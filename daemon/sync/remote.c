@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "base/log.h"
+#include "sync/guard.h"
 #include "sync/judge.h"
 #include "sync/remote.h"
 #include "sync/resets.h"
@@ -180,6 +181,7 @@ static int judge(Remote *r) {
                 .n_approvals = r->env.n_approvals,
                 .cycle = r->in.cycle,
                 .wall = loop_wall(r->env.loop),
+                .absence_proven = r->in.absence_proven,
                 .dry_run = r->env.dry_run,
         };
         int q;
@@ -198,6 +200,7 @@ static int make_plan(Remote *r, ErrCtx *err) {
         const Roles *roles = lister_roles(r->lister);
         const TargetDriver *driver = channel_driver(r->channel);
         _cleanup_(freep) const char **labels = NULL;
+        _cleanup_(removals_deinit) Removals queued = { 0 };
         DiffInput in = {
                 .target = r->target,
                 .capabilities = &driver->capabilities,
@@ -207,6 +210,7 @@ static int make_plan(Remote *r, ErrCtx *err) {
                 .links = r->links,
                 .absence_proven = r->in.absence_proven,
         };
+        int q;
 
         if (driver->has_roles_call) {
                 labels = calloc(roles->n + 1, sizeof(*labels));
@@ -217,6 +221,11 @@ static int make_plan(Remote *r, ErrCtx *err) {
                 in.known_roles = labels;
                 in.n_known_roles = roles->n;
         }
+        q = removals_load(r->env.store, r->target->name, 0, &queued);
+        if (q < 0)
+                return q;
+        in.queued = queued.items;
+        in.n_queued = queued.n;
         return diff_run(&in, &r->plan, err);
 }
 
