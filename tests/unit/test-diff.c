@@ -612,6 +612,45 @@ static void test_drift(void **state) {
         only(ACTION_UPDATE, "alice");
 }
 
+/* One that is changed keeps the rest, and gets no address that another one has. */
+static void test_update_keeps_the_rest(void **state) {
+        Person *p = linked("alice", "1");
+        const Action *a;
+
+        (void) state;
+        can.role_update = can.name_update = true;
+        p->field[PERSON_LAST_NAME] = "Miller";
+        accounts->items[0].role = NULL;
+        a = only(ACTION_UPDATE, "alice");
+        assert_null(a->after.role);
+        assert_string_equal(a->after.last_name, "Miller");
+        can.name_update = false;
+        accounts->items[0].role = "Full Admin";
+        target.n_last_of = 0;
+        a = only(ACTION_UPDATE, "alice");
+        assert_string_equal(a->after.role, "Read Only");
+        assert_string_equal(a->after.last_name, "Last");
+        drifts("last_name", "Miller", "Last");
+}
+
+static void test_address_is_taken(void **state) {
+        Person *p = linked("alice", "1");
+
+        (void) state;
+        account("2", "new@example.com");
+        p->field[PERSON_EMAIL] = "New@example.com";
+        run();
+        assert_int_equal(plan->n_actions + plan->n_blocked, 0);
+        drifts("email", "New@example.com", "alice@example.com");
+        can.name_update = true;
+        only_blocked("alice", "the account 2 has its address, and isn't its own");
+        can.name_update = false;
+        join(p, 1);
+        only_blocked("alice", "the account 2 has its address, and isn't its own");
+        can.role_update = true;
+        assert_string_equal(only(ACTION_UPDATE, "alice")->after.address, "alice@example.com");
+}
+
 static void test_no_drift(void **state) {
         Person *p = linked("alice", "1");
 
@@ -1014,6 +1053,8 @@ int main(void) {
                 TEST(test_ambiguous_links),
                 TEST(test_role_change),
                 TEST(test_drift),
+                TEST(test_update_keeps_the_rest),
+                TEST(test_address_is_taken),
                 TEST(test_no_drift),
                 TEST(test_returner),
                 TEST(test_applications),

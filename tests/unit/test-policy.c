@@ -117,7 +117,8 @@ static void test_percent(void **state) {
         set(ACTION_DELETE, 20);
         goes();
         set(ACTION_DELETE, 21);
-        held("21 deletes are more than the 20 that targets[umbrella].limits.percent = 10 allows of 200 linked");
+        held("21 deletes are more than the 20 that "
+             "targets[umbrella].limits.percent = 10 allows of 200 linked");
         set(ACTION_DELETE, 1);
         in.queued_24h[ACTION_DELETE] = 20;
         held("21 deletes (20 in the last 24 hours incl.) are more than the 20 that "
@@ -170,7 +171,8 @@ static void test_all_reasons(void **state) {
              "directory.people has changed since the last approved plan; "
              "51 creates are over targets[umbrella].limits.create = 50; "
              "11 deletes are over targets[umbrella].limits.delete = 10; "
-             "11 deletes are more than the 3 that targets[umbrella].limits.percent = 10 allows of 10 linked");
+             "11 deletes are more than the 3 that "
+             "targets[umbrella].limits.percent = 10 allows of 10 linked");
 }
 
 /* A reason that can't be written is no leave to go. */
