@@ -50,7 +50,8 @@ DEFINE_CLEANUP(QueueItem *, queue_item_free);
  * superseded; an equal one is kept as it is; while a running or uncertain one is there, or a recreate
  * whose first step was begun, nothing is put. A wish equal to a dead or dropped one whose suppression
  * still stands is not put; any other wish for that person ends that suppression. Resets are wishes of the
- * moment: never suppressed, they end no suppression, and neither replace another wish nor are replaced.
+ * moment: never suppressed, they end no suppression and replace no other wish; replaced are they by a
+ * delete or disable alone.
  * *ret_id: the row (new or kept), 0 where nothing was put. Both ret_ may be NULL. */
 typedef enum QueuePut { QUEUE_PUT_NEW, QUEUE_PUT_KEPT, QUEUE_PUT_BUSY, QUEUE_PUT_SUPPRESSED } QueuePut;
 int store_queue_put(Store *store, const char *target, const Action *a, int64_t cycle, bool approved,
@@ -60,7 +61,8 @@ int store_queue_put(Store *store, const char *target, const Action *a, int64_t c
 int store_queue_probe(Store *store, const char *target, const Action *a, int64_t *ret_id, QueuePut *ret_put);
 /* `actions` are all that the plan asks for at the target, suppressed ones too. Waiting actions that aren't
  * among them are dropped without suppressing anything (but resets, and recreates whose first step was
- * begun); suppressions of wishes that aren't among them end. *ret_dropped may be NULL. */
+ * begun); suppressions of wishes that aren't among them end, but for a recreate's whose first step was
+ * begun: its account may be away. *ret_dropped may be NULL. */
 int store_queue_keep_only(Store *store, const char *target, const Action *actions, size_t n, usec_t wall,
                           size_t *ret_dropped);
 

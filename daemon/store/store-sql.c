@@ -131,7 +131,8 @@ const char *const store_sql[_SQL_MAX] = {
                 "SELECT id, wish FROM action WHERE target = ?1 AND finished IS NULL AND state = 'waiting'"
                 " AND kind <> 'reset' AND NOT (kind = 'recreate' AND step > 0)",
         [SQL_ACTION_STANDING] =
-                "SELECT id, wish FROM action WHERE target = ?1 AND stands = 1 AND kind <> 'reset'",
+                "SELECT id, wish FROM action WHERE target = ?1 AND stands = 1 AND kind <> 'reset' AND NOT"
+                " (kind = 'recreate' AND step > 0)",
         [SQL_ACTION_LIST] =
                 "SELECT id FROM action WHERE target = ?1 AND finished IS NULL UNION SELECT id FROM action"
                 " WHERE target = ?1 AND stands = 1 UNION SELECT id FROM action WHERE target = ?1 AND"

@@ -5,6 +5,8 @@
 #include "model/strindex.h"
 #include "sync/judge.h"
 #include "sync/rules.h"
+#include "sync/unfinished.h"
+#include "target/target.h"
 
 /* The acts of a plan that aren't in the queue yet, with its adoptions; borrows from the plan. */
 typedef struct Open {
@@ -303,6 +305,9 @@ int judge_plan(const JudgeInput *in, Judgement *ret) {
         if (r < 0)
                 return r;
         if (!in->dry_run) {
+                r = unfinished_give_up(in);
+                if (r < 0)
+                        return r;
                 r = store_begin(in->store);
                 if (r < 0)
                         return r;

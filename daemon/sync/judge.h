@@ -19,6 +19,7 @@ typedef struct JudgeInput {
         size_t n_approvals;
         int64_t cycle;
         usec_t wall;
+        bool absence_proven;            /* the last read allows removals */
         bool dry_run;                   /* only what would be asked for, and its hash */
 } JudgeInput;
 

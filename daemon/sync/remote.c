@@ -294,7 +294,7 @@ static void on_decide(void *userdata) {
                 return;
         }
         if (q < 0) {
-                fail(r, REMOTE_INCOMPLETE, "out of memory");
+                fail(r, REMOTE_INCOMPLETE, q == -ENOMEM ? "out of memory" : store_error(r->env.store));
                 return;
         }
         if (needs_fresh_listing(r)) {

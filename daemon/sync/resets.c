@@ -14,6 +14,7 @@ typedef struct Known {
         size_t n, size;
         Arena *arena;
         StrIndex signals, links;
+        StrIndex acts;                  /* of the plan, before resets are added */
 } Known;
 
 static const char *record_person(const void *items, uint32_t pos) {
@@ -24,11 +25,16 @@ static const char *link_person(const void *items, uint32_t pos) {
         return ((const Link *) items)[pos].person;
 }
 
+static const char *action_person(const void *items, uint32_t pos) {
+        return ((const Action *) items)[pos].person;
+}
+
 static void known_deinit(Known *k) {
         free(k->items);
         arena_free(k->arena);
         strindex_deinit(&k->signals);
         strindex_deinit(&k->links);
+        strindex_deinit(&k->acts);
 }
 
 void resets_deinit(Resets *r) {
@@ -59,12 +65,13 @@ static int on_signal(const char *person, const char *value, void *userdata) {
         return append(&k->items, &k->n, &k->size, record);
 }
 
-static int load_known(const ResetsInput *in, Known *k) {
+static int load_known(const ResetsInput *in, const Plan *plan, Known *k) {
         uint32_t known;
         int r;
 
         k->signals = STRINDEX_INIT(record_person);
         k->links = STRINDEX_INIT(link_person);
+        k->acts = STRINDEX_INIT(action_person);
         k->arena = arena_new();
         if (!k->arena)
                 return -ENOMEM;
@@ -73,6 +80,8 @@ static int load_known(const ResetsInput *in, Known *k) {
                 r = strindex_add(&k->signals, k->items, (uint32_t) i, &known);
         for (size_t i = 0; r >= 0 && i < in->links->n; i++)
                 r = strindex_add(&k->links, in->links->items, (uint32_t) i, &known);
+        for (size_t i = 0; r >= 0 && i < plan->n_actions; i++)
+                r = strindex_add(&k->acts, plan->actions, (uint32_t) i, &known);
         return r < 0 ? r : 0;
 }
 
@@ -120,7 +129,8 @@ static int fire(const ResetsInput *in, const Known *k, const Person *p, Plan *pl
         r = store_queue_probe(in->store, in->target->name, &a, NULL, &put);
         if (r < 0)
                 return r;
-        if (put != QUEUE_PUT_NEW)
+        /* One thing at a time: what the plan asks for goes first, then the signal still differs from what is remembered. */
+        if (put != QUEUE_PUT_NEW || strindex_find(&k->acts, plan->actions, p->id) != STRINDEX_NONE)
                 return 1;
         return plan_add_action(plan, &a);
 }
@@ -142,8 +152,16 @@ static int look_at(const ResetsInput *in, const Known *k, const Person *p, Plan 
         return append(&ret->records, &ret->n, &ret->size, (SignalRecord){ p->id, p->signal });
 }
 
+/* Among the resets, which stand behind the n_before actions that the plan had. */
+static bool is_asked_for(const Plan *plan, size_t n_before, const char *person) {
+        for (size_t i = n_before; i < plan->n_actions; i++)
+                if (str_eq(plan->actions[i].person, person))
+                        return true;
+        return false;
+}
+
 /* Resets of a held plan stay asked for: their signal was taken in when the plan was frozen. */
-static int add_held(const ResetsInput *in, const Known *k, Plan *plan) {
+static int add_held(const ResetsInput *in, const Known *k, size_t n_before, Plan *plan) {
         _cleanup_(held_plan_freep) HeldPlan *held = NULL;
         int r;
 
@@ -153,7 +171,7 @@ static int add_held(const ResetsInput *in, const Known *k, Plan *plan) {
         for (size_t i = 0; i < held->n_actions; i++) {
                 const Action *a = &held->actions[i];
 
-                if (a->kind != ACTION_RESET || !account_of(in, k, a->person))
+                if (a->kind != ACTION_RESET || !account_of(in, k, a->person) || is_asked_for(plan, n_before, a->person))
                         continue;
                 r = plan_add_action(plan, a);
                 if (r < 0)
@@ -164,16 +182,17 @@ static int add_held(const ResetsInput *in, const Known *k, Plan *plan) {
 
 int resets_find(const ResetsInput *in, Plan *plan, Resets *ret) {
         _cleanup_(known_deinit) Known known = { 0 };
+        size_t n_before = plan->n_actions;
         int r;
 
         if (!in->target->password_reset)
                 return 0;
-        r = load_known(in, &known);
+        r = load_known(in, plan, &known);
         for (size_t i = 0; r >= 0 && i < in->people->n; i++)
                 if (in->people->items[i].present)
                         r = look_at(in, &known, &in->people->items[i], plan, ret);
         if (r >= 0)
-                r = add_held(in, &known, plan);
+                r = add_held(in, &known, n_before, plan);
         return r < 0 ? r : plan_finish(plan);
 }
 

@@ -23,6 +23,7 @@ struct Resetter {
         QueueItem **items;              /* of the batch under way; room for reset_batch */
         size_t n_items;
         size_t next_size;               /* of the next batch: smaller after a refusal */
+        size_t n_seen;                  /* rows looked at for this batch */
         Secret **passwords;
         const Account **accounts;
         const Action **actions;
@@ -113,6 +114,8 @@ static void end_batch(Resetter *r, const End *end, const Outcome *outcome) {
                         log_end(r, r->items[i], end->state, outcome, end->detail);
         if (q < 0)
                 store_fault(r, q);
+        if (end->due > loop_wall(r->loop))
+                loop_timer_after(r->timer, end->due - loop_wall(r->loop));
         forget_batch(r);
         loop_task_arm(r->task);
         r->hooks.changed(r->hooks.userdata);
@@ -257,6 +260,7 @@ static int take_due(QueueItem *take_item, void *userdata) {
         Resetter *r = userdata;
         int q;
 
+        r->n_seen++;
         q = admit(r, item);
         if (q > 0)
                 q = add_member(r, TAKE(item));
@@ -264,8 +268,11 @@ static int take_due(QueueItem *take_item, void *userdata) {
 }
 
 static bool may_run(const Resetter *r) {
-        return r->started && !r->draining && !r->target->paused && !r->call && r->hooks.accounts(r->hooks.userdata) &&
-               !channel_parked_until(r->channel, NULL, NULL);
+        usec_t wall = loop_wall(r->loop), parked = channel_parked_until(r->channel, NULL, NULL);
+
+        if (parked > wall)
+                loop_timer_after(r->timer, parked - wall);
+        return r->started && !r->draining && !r->target->paused && !r->call && r->hooks.accounts(r->hooks.userdata) && !parked;
 }
 
 static void on_task(void *userdata) {
@@ -274,9 +281,13 @@ static void on_task(void *userdata) {
 
         if (!may_run(r))
                 return;
+        r->n_seen = 0;
         q = store_queue_due(r->store, r->target->name, true, loop_wall(r->loop), r->next_size, take_due, r);
         if (q >= 0 && r->n_items > 0)
                 q = send_batch(r);
+        else if (q >= 0 && r->n_seen > 0)
+                /* All of them ended here: there may be more. */
+                loop_task_arm(r->task);
         if (q < 0) {
                 store_fault(r, q);
                 forget_batch(r);

@@ -358,6 +358,18 @@ static int ask_guard(Job *job, ErrCtx *err) {
         return guard_check(&in, err);
 }
 
+/* The role's id is looked up before anything is taken away for it. */
+static bool lacks_role(const Job *job) {
+        const Worker *w = job->worker;
+        const Action *a = &job->item->action;
+        const Roles *roles;
+
+        if (!w->driver->has_roles_call || !call_is_write(job->kind) || !a->has_after || !a->after.role)
+                return false;
+        roles = w->hooks.roles(w->hooks.userdata);
+        return !roles || !roles_id(roles, a->after.role);
+}
+
 static void job_call(Job *job, Call call) {
         ChannelSpec spec = {
                 .call = call,
@@ -373,6 +385,11 @@ static void job_call(Job *job, Call call) {
         int r;
 
         job->kind = call;
+        if (lacks_role(job)) {
+                snprintf(outcome.detail, sizeof(outcome.detail), "the API has no role \"%.200s\"", job->item->action.after.role);
+                job_dead(job, NULL, outcome.detail, job->step == STEP_DELETED);
+                return;
+        }
         if (needs_guard(job)) {
                 r = ask_guard(job, &err);
                 if (r < 0) {

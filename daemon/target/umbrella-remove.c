@@ -9,7 +9,8 @@
  *              ▼ dead letter             │ not there: on        ▼ "in use": again for ten minutes, then a
  *                                                                 dead letter of priority crit
  *
- * From DELETED on somebody is without the account that they had: there is no way back but on. */
+ * From DELETED on somebody is without the account that they had: there is no way back but on. A DELETE that surely
+ * wasn't carried out leads back to START, where the act may still be called off. */
 #include "model/address.h"
 #include "target/flow.h"
 #include "target/umbrella.h"
@@ -47,6 +48,16 @@ static void another_one(const FlowInput *in, FlowNext *ret) {
                   in->action->before.address ? in->action->before.address : "(none)");
 }
 
+static void delete_failed(const FlowInput *in, FlowNext *ret) {
+        if (in->outcome->class == OUTCOME_UNCERTAIN) {
+                flow_call(in, STEP_DELETING, CALL_GET, ret);
+                return;
+        }
+        flow_by_class(in, ret);
+        if (!in->was_uncertain)
+                ret->step = STEP_START;
+}
+
 /* ---- delete ---- */
 
 void umbrella_delete_begin(const FlowInput *in, FlowNext *ret) {
@@ -65,10 +76,8 @@ void umbrella_delete_after(const FlowInput *in, FlowNext *ret) {
                         another_one(in, ret);
         } else if (is_done(in))
                 flow_done(in, LINK_DROP, ret);
-        else if (in->outcome->class == OUTCOME_UNCERTAIN)
-                flow_call(in, STEP_DELETING, CALL_GET, ret);
         else
-                flow_by_class(in, ret);
+                delete_failed(in, ret);
 }
 
 /* ---- recreate ---- */
@@ -138,10 +147,8 @@ static void got(const FlowInput *in, FlowNext *ret) {
 static void deleted(const FlowInput *in, FlowNext *ret) {
         if (is_done(in))
                 create_again(in, ret);
-        else if (in->outcome->class == OUTCOME_UNCERTAIN)
-                flow_call(in, STEP_DELETING, CALL_GET, ret);
         else
-                flow_by_class(in, ret);
+                delete_failed(in, ret);
 }
 
 static void created(const FlowInput *in, FlowNext *ret) {
