@@ -89,6 +89,11 @@ static size_t on_body(char *data, size_t size, size_t n, void *userdata) {
                 r->too_large = true;
                 return 0;
         }
+        if (r->on_data && r->answer.status >= 200 && r->answer.status <= 299) {
+                r->len += len;
+                r->on_data(data, len, r->userdata);
+                return len;
+        }
         if (reserve(r, len) < 0) {
                 r->no_memory = true;
                 return 0;
@@ -188,7 +193,7 @@ void http_request_result(HttpRequest *r, HttpResult *result) {
         if (r->data)
                 r->data[r->len] = '\0';
         result->body = r->data ? r->data : "";
-        result->body_len = r->len;
+        result->body_len = r->data ? r->len : 0;
         result->certificate_end = certificate_end(r);
         result->duration = usec_sub(loop_now(r->loop), r->begun);
         describe(r, result);
@@ -373,6 +378,7 @@ int http_request_new(Loop *loop, const HttpSpec *spec, const char *user_agent, H
                 .timeout = spec->timeout,
                 .begun = loop_now(loop),
                 .max_body = spec->max_body > 0 ? spec->max_body : MAX_BODY_DEFAULT,
+                .on_data = spec->on_data,
                 .easy = curl_easy_init(),
                 .body = spec->body ? secret_new(secret_data(spec->body), secret_len(spec->body)) : NULL,
         };

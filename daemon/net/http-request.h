@@ -12,6 +12,7 @@ struct HttpRequest {
         Loop *loop;
         HttpRequest **list, *next;      /* the list that it is in */
         http_done_t done;
+        void (*on_data)(const char *data, size_t len, void *userdata);
         void *userdata;
 
         CURL *easy;
@@ -23,7 +24,7 @@ struct HttpRequest {
 
         HttpHeaders answer;
         char *data;             /* may hold a token: wiped whenever it moves or goes */
-        size_t len, size;
+        size_t len, size;       /* len: received, also what on_data took */
         uint64_t max_body;
 
         bool sent;              /* the connection stands, and the request may be on its way */

@@ -65,7 +65,8 @@ struct Channels {
 
 /* channel.c */
 void channel_fail_pending(Channel *c, const Outcome *outcome);
-int channel_request(Channel *c, CallRequest *built, const Secret *authorization, http_done_t done, void *userdata, HttpRequest **ret);
+int channel_request(Channel *c, CallRequest *built, const Secret *authorization, void (*on_data)(const char *, size_t, void *),
+                    http_done_t done, void *userdata, HttpRequest **ret);
 void channel_answered(Channel *c, Call call, const HttpResult *result, Outcome *ret);
 void channel_throttle(Channel *c, const Outcome *outcome);
 

@@ -74,18 +74,26 @@ static void on_token(HttpRequest *request _unused_, const HttpResult *result, vo
         loop_task_arm(c->channels->dispatch);
 }
 
+/* 1: it is here, without a call. */
 static int token_start(Token *t, usec_t wall) {
         Channel *c = t->channel;
         CallInput in = { .call = CALL_TOKEN, .key = c->key, .secret = c->secret, .parent = t->parent };
         int r;
 
+        r = c->driver->authorize ? c->driver->authorize(c->config, c->key, c->secret, &t->bearer) : 1;
+        if (r < 0)
+                return r;
+        if (r == 0) {
+                t->end = USEC_INFINITY;
+                return 1;
+        }
         r = c->driver->build(c->config, &in, &t->built);
         if (r < 0)
                 return r;
         r = budget_spend(c->budget, true, wall);
         if (r < 0)
                 return r;
-        return channel_request(c, &t->built, t->built.authorization, on_token, t, &t->request);
+        return channel_request(c, &t->built, t->built.authorization, NULL, on_token, t, &t->request);
 }
 
 void token_fetch(Token *t, usec_t wall, usec_t *ret_next) {
@@ -100,6 +108,8 @@ void token_fetch(Token *t, usec_t wall, usec_t *ret_next) {
         }
         *ret_next = USEC_INFINITY;
         r = token_start(t, wall);
+        if (r > 0)
+                *ret_next = wall;
         if (r >= 0)
                 return;
         call_request_deinit(&t->built);

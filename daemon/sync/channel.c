@@ -171,6 +171,10 @@ static bool settle(ChannelCall *call, const Outcome *outcome) {
                 channel_park_clear(c, call->spec.call);
                 return false;
         case OUTCOME_THROTTLED:
+                if (outcome->hint == HINT_JOB_RUNNING) {
+                        channel_park_clear(c, call->spec.call);
+                        return false;
+                }
                 channel_throttle(c, outcome);
                 return !write;
         case OUTCOME_AUTH:
@@ -206,22 +210,30 @@ static void on_answer(HttpRequest *request _unused_, const HttpResult *result, v
         call_finish(call, &outcome);
 }
 
+static void on_body(const char *data, size_t len, void *userdata) {
+        ChannelCall *call = userdata;
+
+        call->spec.on_data(data, len, call->spec.userdata);
+}
+
 /* ---- sending ---- */
 
-int channel_request(Channel *c, CallRequest *built, const Secret *authorization, http_done_t done, void *userdata,
-                    HttpRequest **ret) {
+int channel_request(Channel *c, CallRequest *built, const Secret *authorization, void (*on_data)(const char *, size_t, void *),
+                    http_done_t done, void *userdata, HttpRequest **ret) {
         HttpSpec spec = {
                 .method = built->method,
                 .url = built->url,
                 .authorization = authorization,
                 .body = built->body,
                 .content_type = built->content_type,
+                .accept = built->accept,
                 .headers = built->headers,
                 .n_headers = built->n_headers,
                 .ca_file = c->config->ca_file,
                 .proxy = c->config->proxy,
                 .timeout = c->config->timeout,
                 .max_body = built->max_body,
+                .on_data = on_data,
         };
 
         return http_request_start(c->channels->http, &spec, done, userdata, ret);
@@ -268,7 +280,8 @@ static void call_send(ChannelCall *call, usec_t wall) {
         r = call_record(call, &in, wall);
         failpoint("call-recorded");
         if (r >= 0)
-                r = channel_request(c, &call->built, token_of(c, call->spec.call)->bearer, on_answer, call, &call->request);
+                r = channel_request(c, &call->built, token_of(c, call->spec.call)->bearer, call->spec.on_data ? on_body : NULL,
+                                    on_answer, call, &call->request);
         if (r < 0) {
                 call_not_sent(call, r);
                 return;
@@ -353,6 +366,10 @@ const TargetConfig *channel_config(const Channel *c) {
 
 const TargetDriver *channel_driver(const Channel *c) {
         return c->driver;
+}
+
+const char *channel_own_login(const Channel *c) {
+        return c->driver->key_is_login ? secret_data(c->key) : NULL;
 }
 
 /* ---- making and freeing ---- */

@@ -25,6 +25,8 @@ DEFINE_CLEANUP(Channels *, channels_free);
 int channel_new(Channels *channels, const TargetConfig *config, Secret *take_key, Secret *take_secret, Channel **ret);
 const TargetConfig *channel_config(const Channel *channel);
 const TargetDriver *channel_driver(const Channel *channel);
+/* The login of the API's own user; NULL: a key has none. */
+const char *channel_own_login(const Channel *channel);
 
 typedef struct ChannelSpec {
         Call call;
@@ -34,6 +36,8 @@ typedef struct ChannelSpec {
         /* Right before sending, within the transaction that records the call in the budget: fills in what the call needs (valid until
          * this call's done). Negative: it isn't sent, done gets OUTCOME_TRANSIENT. */
         int (*prepare)(CallInput *in, void *userdata);
+        /* A body that isn't kept, as it comes (HttpSpec.on_data); NULL: it is kept. */
+        void (*on_data)(const char *data, size_t len, void *userdata);
         /* The answer of a call classified OK; negative (with err): it wasn't usable. NULL: no body is needed. */
         int (*decode)(const HttpResult *result, void *userdata, ErrCtx *err);
         /* Exactly once, never from inside channel_call(); the call is gone then. sent: bytes may have reached the API. */

@@ -5,6 +5,7 @@
 #include "model/strindex.h"
 #include "sync/judge.h"
 #include "sync/rules.h"
+#include "target/target.h"
 #include "sync/unfinished.h"
 #include "target/target.h"
 
@@ -18,10 +19,10 @@ void judgement_deinit(Judgement *j) {
         j->held = held_plan_free(j->held);
 }
 
-/* What this version carries out. */
-static bool is_carried_out(ActionKind k) {
-        return k == ACTION_CREATE || k == ACTION_ADOPT || k == ACTION_RECREATE || k == ACTION_DELETE ||
-               k == ACTION_RESET;
+static bool is_carried_out(const TargetConfig *target, ActionKind k) {
+        const TargetDriver *driver = target_driver(target->type);
+
+        return driver && driver->kinds >> k & 1;
 }
 
 static void open_deinit(Open *o) {
@@ -56,7 +57,7 @@ static int find_open(const JudgeInput *in, const HeldPlan *went, Judgement *j, O
                 const Action *a = &plan->actions[i];
 
                 put = QUEUE_PUT_NEW;
-                if (!is_carried_out(a->kind)) {
+                if (!is_carried_out(in->target, a->kind)) {
                         j->n_not_carried_out++;
                         continue;
                 }

@@ -33,6 +33,10 @@ static const struct CallRow {
         [CALL_CREATE_SHORT] = { "create-short", true, false },
         [CALL_DELETE] = { "delete", true, false },
         [CALL_RESET] = { "reset", true, false },
+        [CALL_UPSERT] = { "upsert", true, false },
+        [CALL_JOB] = { "job", false, false },
+        [CALL_STATUS] = { "status", true, false },
+        [CALL_UNLOCK] = { "unlock", true, false },
 };
 
 const char *call_to_string(Call c) {
@@ -88,6 +92,8 @@ void call_request_deinit(CallRequest *r) {
 /* What both Umbrella families share: they differ in host, label and capabilities. */
 #define UMBRELLA_COMMON                                                 \
         .token_limit = { USEC_PER_MINUTE, 20 },                         \
+        .kinds = 1u << ACTION_CREATE | 1u << ACTION_ADOPT | 1u << ACTION_RECREATE | 1u << ACTION_DELETE | \
+                 1u << ACTION_RESET,                                    \
         .serial = 1u << ACTION_DELETE | 1u << ACTION_RECREATE,          \
         .has_roles_call = true,                                         \
         .build = umbrella_build,                                        \

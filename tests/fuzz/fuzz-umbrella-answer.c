@@ -71,7 +71,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 
         if (size < 5 || size - 5 < data[4])
                 return 0;
-        call = (Call) (data[0] % _CALL_MAX);
+        call = (Call) (data[0] % (CALL_RESET + 1));
         result.failure = (HttpFailure) (data[1] % 4);
         result.status = (data[2] << 8 | data[3]) % 1000;
         location_len = data[4];
