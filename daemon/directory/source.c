@@ -26,13 +26,17 @@
 #define EXIT_GRACE (2 * USEC_PER_SEC)
 #define NOTICES_MAX 32
 
+typedef struct Notices {
+        char *texts[NOTICES_MAX];
+        size_t n;
+} Notices;
+
 struct Source {
         Loop *loop;
         char *program;
         SourceRead *read;
         size_t first_uri;
-        char *notices[NOTICES_MAX]; /* already passed on */
-        size_t n_notices;
+        Notices before, now; /* of the read before and of this one */
 };
 
 struct SourceRead {
@@ -220,18 +224,31 @@ static void take_done(SourceRead *read, const StreamDone *done) {
         read->has_done = true;
 }
 
+static bool notices_have(const Notices *notices, const char *text) {
+        for (size_t i = 0; i < notices->n; i++)
+                if (str_eq(notices->texts[i], text))
+                        return true;
+        return false;
+}
+
+static void notices_clear(Notices *notices) {
+        while (notices->n > 0)
+                free(notices->texts[--notices->n]);
+}
+
+/* What was said in the read before isn't news. */
 static void pass_notice(SourceRead *read, int priority, const char *text) {
         Source *source = read->source;
+        Notices *now = &source->now;
+        bool is_news = !notices_have(&source->before, text);
 
-        for (size_t i = 0; i < source->n_notices; i++)
-                if (str_eq(source->notices[i], text))
-                        return;
-        if (source->n_notices == NOTICES_MAX || !read->handler.notice)
+        if (notices_have(now, text) || now->n == NOTICES_MAX)
                 return;
-        source->notices[source->n_notices] = strdup(text);
-        if (source->notices[source->n_notices])
-                source->n_notices++;
-        read->handler.notice(priority, text, read->handler.userdata);
+        now->texts[now->n] = strdup(text);
+        if (now->texts[now->n])
+                now->n++;
+        if (is_news && read->handler.notice)
+                read->handler.notice(priority, text, read->handler.userdata);
 }
 
 static void take_record(SourceRead *read, const StreamRecord *record) {
@@ -429,6 +446,9 @@ int source_read_start(Source *source, const Config *config, const Secret *bind_s
                         return r;
                 loop_task_arm(read->task);
         }
+        notices_clear(&source->before);
+        source->before = source->now;
+        source->now = (Notices){0};
         source->read = read;
         *ret = TAKE(read);
         return 0;
@@ -464,8 +484,8 @@ Source *source_free(Source *source) {
         if (!source)
                 return NULL;
         (void) source_read_cancel(source->read);
-        for (size_t i = 0; i < source->n_notices; i++)
-                free(source->notices[i]);
+        notices_clear(&source->before);
+        notices_clear(&source->now);
         free(source->program);
         free(source);
         return NULL;

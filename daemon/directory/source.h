@@ -41,7 +41,7 @@ typedef struct SourceHandler {
         /* One person, in no particular order; borrowed during the call. An id may come twice: the
          * receiver counts. */
         void (*person)(const Person *p, void *userdata);
-        /* What the reader has to say for the log, each text once in a Source's life; priority as
+        /* What the reader has to say for the log; not what it said in the read before as well. priority as
          * syslog's. May be NULL. */
         void (*notice)(int priority, const char *text, void *userdata);
         /* Once, last; never from inside source_read_start(). result is borrowed during the call. */

@@ -291,6 +291,8 @@ int main(int argc _unused_, char *argv[]) {
         };
         int r;
 
+        /* libldap writes to connections that the server may have closed. */
+        (void) signal(SIGPIPE, SIG_IGN);
         clean_environment();
         r = parse_arguments(argv, &arguments);
         if (r != 0)

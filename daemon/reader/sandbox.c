@@ -52,12 +52,28 @@ const char *__lsan_default_suppressions(void) {
 /* Resolver, its modules and their configuration; Kerberos' for later binds; TLS policy. Absent ones are
  * skipped. */
 static const char *const readable_paths[] = {
-                "/etc/gai.conf",  "/etc/gnutls",         "/etc/host.conf",       "/etc/hosts",
-                "/etc/krb5.conf", "/etc/krb5.conf.d",    "/etc/ld.so.cache",     "/etc/localtime",
-                "/etc/networks",  "/etc/nsswitch.conf",  "/etc/protocols",       "/etc/resolv.conf",
-                "/etc/sasl2",     "/etc/services",       "/etc/ssl/openssl.cnf", "/lib",
-                "/lib64",         "/run/nscd",           "/run/systemd/resolve", "/usr/lib",
-                "/usr/lib64",     "/var/lib/extrausers",
+                "/etc/gai.conf",
+                "/etc/gnutls",
+                "/etc/host.conf",
+                "/etc/hostname",
+                "/etc/hosts",
+                "/etc/krb5.conf",
+                "/etc/krb5.conf.d",
+                "/etc/ld.so.cache",
+                "/etc/localtime",
+                "/etc/networks",
+                "/etc/nsswitch.conf",
+                "/etc/protocols",
+                "/etc/resolv.conf",
+                "/etc/sasl2",
+                "/etc/services",
+                "/etc/ssl/openssl.cnf",
+                "/lib",
+                "/lib64",
+                "/run/nscd",
+                "/run/systemd/resolve",
+                "/usr/lib",
+                "/usr/lib64",
 };
 
 static const char *const checker_paths[] = {"/proc"};
@@ -211,11 +227,10 @@ int sandbox_enter(const DirectoryConfig *directory, Output *out) {
                                      strerrordesc_np(errno));
         r = enter_landlock(directory->ca_file);
         if (r < 0) {
-                r = output_notice(
-                                out, LOG_NOTICE,
-                                "the directory reader may read all files of its user: Landlock isn't "
-                                "available here (%s)",
-                                strerrordesc_np(-r));
+                r = output_notice(out, LOG_NOTICE,
+                                  "the directory reader may read all files of its user: Landlock isn't "
+                                  "available here (%s)",
+                                  strerrordesc_np(-r));
                 if (r < 0)
                         return r;
         }

@@ -5,6 +5,7 @@ import os
 import re
 import resource
 import socket
+import struct
 import subprocess
 import time
 import uuid
@@ -445,13 +446,91 @@ def test_what_a_taken_over_reader_could_do(reader):
         assert "notice" not in err, err
 
 
-def test_ends_with_its_reader(reader):
-    """Nobody reads the records: an end, not a wait."""
-    reader.write()
-    process = spawn([find_binary("idsyncd-directory"), "--config", reader.config_path, "--credentials",
-                     reader.credentials_dir, "--stream", "3"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                    stderr=subprocess.DEVNULL)
-    assert process.wait(scaled(10)) not in (0, None)
+class Stream:
+    """idsyncd's end of the socket, with the real reader at the other (the grammar: daemon/directory/stream.h)."""
+
+    def __init__(self, uri, ca, timeout=20):
+        self.socket, theirs = socket.socketpair()
+        self.socket.settimeout(scaled(20))
+        self.process = spawn([find_binary("idsyncd-directory"), "--stream", str(theirs.fileno())], stdin=subprocess.DEVNULL,
+                             stdout=subprocess.DEVNULL, pass_fds=[theirs.fileno()])
+        theirs.close()
+        self.socket.sendall(b"idsyncd\1" + self.settings(uri, ca, timeout))
+
+    @staticmethod
+    def settings(uri, ca, timeout):
+        def text(value):
+            return struct.pack("<I", len(value.encode())) + value.encode() + b"\0"
+
+        def listed(*items):
+            return struct.pack("<I", len(items)) + b"".join(map(text, items))
+        names = ("entryUUID", "uid", "mail", "givenName", "sn", "", "")
+        body = (b"\1\0" + text(BIND_DN) + listed(uri) + b"\0\1" + text(ca) + text(PEOPLE) + b"\2"
+                + text("(objectClass=inetOrgPerson)") + b"".join(map(text, names))
+                + text("") + b"\0" + text("") + struct.pack("<Q", 0) + text("") + b"\0"
+                + struct.pack("<IQ", 100, timeout * 1000000) + listed() + listed(group_dn("umbrella"))
+                + struct.pack("<I", 0) + text(BIND_PASSWORD))
+        return struct.pack("<I", len(body)) + body
+
+    def receive(self, size):
+        data = b""
+        while len(data) < size:
+            more = self.socket.recv(size - len(data))
+            if not more:
+                raise EOFError
+            data += more
+        return data
+
+    def records(self):
+        """(type, body) of each, to the end of the stream."""
+        assert self.receive(8) == b"idsyncd\1"
+        while True:
+            try:
+                size, = struct.unpack("<I", self.receive(4))
+            except EOFError:
+                return
+            body = self.receive(size)
+            yield body[0], body[1:]
+
+
+@pytest.mark.company(people=3000)
+def test_stream(slapd):
+    """Somebody who reads slowly gets everything; the password is in no place that others can look at."""
+    stream = Stream(slapd.ldaps, f"{slapd.ca}/ca.pem", timeout=2)
+    time.sleep(3)
+    assert not find_secrets([BIND_PASSWORD], pids=[stream.process.pid])
+    types = [kind for kind, _ in stream.records()]
+    assert types.count(0x10) == 3000 and types[-1] == 0x1f and types.count(0x1f) == 1
+    assert 0x12 not in types        # nothing to say: the kernel confines it
+    assert stream.process.wait(scaled(5)) == 0
+
+
+@pytest.mark.company(people=3000)
+def test_ends_when_idsyncd_is_gone(slapd):
+    """At once when it writes, and within moments while it waits for the server."""
+    stream = Stream(slapd.ldaps, f"{slapd.ca}/ca.pem")
+    stream.receive(1000)
+    stream.socket.close()
+    assert stream.process.wait(scaled(3)) == 4
+    slapd.freeze()
+    stream = Stream(slapd.ldap, "")
+    time.sleep(1)
+    assert stream.process.poll() is None
+    stream.socket.close()
+    assert stream.process.wait(scaled(3)) == 4
+    slapd.thaw()
+
+
+def test_settings_that_cannot_be(slapd):
+    stream = Stream(slapd.ldaps, "")
+    stream.process.kill()
+    stream.socket, theirs = socket.socketpair()
+    process = spawn([find_binary("idsyncd-directory"), "--stream", str(theirs.fileno())], stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, pass_fds=[theirs.fileno()])
+    theirs.close()
+    stream.socket.sendall(b"idsyncd\2")
+    _, err = process.communicate(timeout=scaled(5))
+    assert process.returncode == 70 and b"different versions" in err
 
 
 # --- usage ---

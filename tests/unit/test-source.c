@@ -437,6 +437,26 @@ static void test_server_is_remembered(void **state) {
         finish(w);
 }
 
+/* Again only after a read without it. */
+static void test_notices_are_news(void **state) {
+        static const char *const modes[] = {"surroundings", "surroundings", "unreachable", "surroundings"};
+        static const size_t expected[] = {4, 4, 4, 8};
+        World *w = world("/proc/self/exe");
+
+        (void) state;
+        for (size_t i = 0; i < ELEMENTSOF(modes); i++) {
+                size_t n = 0;
+
+                w->done = 0;
+                start(w, modes[i]);
+                assert_int_equal(loop_run(w->loop), 0);
+                for (const char *p = w->notices; *p; p++)
+                        n += *p == ';';
+                assert_int_equal(n, expected[i]);
+        }
+        finish(w);
+}
+
 static void test_cancel(void **state) {
         World *w = world("/proc/self/exe");
         SourceHandler handler = {.person = on_person, .done = on_done, .userdata = w};
@@ -469,6 +489,7 @@ int main(int argc, char *argv[]) {
                         cmocka_unit_test(test_no_program),
                         cmocka_unit_test(test_surroundings),
                         cmocka_unit_test(test_server_is_remembered),
+                        cmocka_unit_test(test_notices_are_news),
                         cmocka_unit_test(test_cancel),
         };
 
