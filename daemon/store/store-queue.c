@@ -148,7 +148,7 @@ static int read_due(Store *store, const char *target, bool resets, usec_t wall, 
         _cleanup_(statement_resetp) sqlite3_stmt *q = NULL;
         int r;
 
-        r = store_query(store, SQL_ACTION_DUE, &q, "tuin", target, wall, (int64_t) limit, (int) resets);
+        r = store_query(store, SQL_ACTION_DUE, &q, "tuinu", target, wall, (int64_t) limit, (int) resets, STORE_DUE_MAX);
         if (r < 0)
                 return r;
         while (*ret_n < limit && (r = store_step(store, q)) > 0) {

@@ -66,6 +66,9 @@ int store_queue_probe(Store *store, const char *target, const Action *a, int64_t
 int store_queue_keep_only(Store *store, const char *target, const Action *actions, size_t n, usec_t wall,
                           size_t *ret_dropped);
 
+/* Nothing waits longer than that: a row that seems to was put off before the wall clock was set back, and is
+ * due. */
+#define STORE_DUE_MAX (7 * USEC_PER_HOUR)
 /* The next actions that are due at `wall`: uncertain before waiting, then destructive ones, then by id.
  * Resets go in batches, so they are asked for by themselves. */
 int store_queue_due(Store *store, const char *target, bool resets, usec_t wall, size_t limit,

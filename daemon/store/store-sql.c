@@ -96,7 +96,7 @@ const char *const store_sql[_SQL_MAX] = {
         [SQL_ACTION_INSERT] =
                 "INSERT INTO action (target, person, kind, address, remote_id, before, after, wish,"
                 " state, due, queued, cycle, approved) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'waiting',"
-                " ?9, ?9, ?10, ?11)",
+                " 0, ?9, ?10, ?11)",
         [SQL_ACTION_UNFINISHED] =
                 "SELECT id, state, kind, step, wish FROM action WHERE target = ?1 AND person = ?2 AND"
                 " finished IS NULL",
@@ -122,7 +122,7 @@ const char *const store_sql[_SQL_MAX] = {
         [SQL_ACTION_GET] = "SELECT " ACTION_COLUMNS " FROM action WHERE id = ?1",
         [SQL_ACTION_DUE] =
                 "SELECT " ACTION_COLUMNS " FROM action WHERE target = ?1 AND finished IS NULL AND state"
-                " <> 'running' AND due <= ?2 AND (kind = 'reset') = ?4 ORDER BY rank, id LIMIT ?3",
+                " <> 'running' AND (due <= ?2 OR due > ?2 + ?5) AND (kind = 'reset') = ?4 ORDER BY rank, id LIMIT ?3",
         [SQL_ACTION_NEXT_DUE] =
                 "SELECT min(due) FROM action WHERE target = ?1 AND finished IS NULL AND state = 'waiting'"
                 " UNION ALL SELECT min(due) FROM action WHERE target = ?1 AND finished IS NULL AND state"

@@ -63,11 +63,18 @@ static int start_due(Worker *w, DueList *due) {
         return r;
 }
 
+static usec_t real_due(const Worker *w, usec_t due) {
+        usec_t wall = loop_wall(w->loop);
+
+        return due > usec_add(wall, STORE_DUE_MAX) ? wall : due;
+}
+
 static void arm_timer(Worker *w) {
         usec_t wall = loop_wall(w->loop), next = USEC_INFINITY, parked = channel_parked_until(w->channel, NULL, NULL);
 
         if (store_queue_next_due(w->store, w->target->name, &next) < 0 || next == USEC_INFINITY)
                 return;
+        next = real_due(w, next);
         if (parked > next)
                 next = parked;
         if (next > wall)
@@ -207,8 +214,10 @@ usec_t worker_next_due(const Worker *w) {
                 return USEC_INFINITY;
         if (store_queue_next_due(w->store, w->target->name, &next) < 0)
                 return USEC_INFINITY;
-        if (next != USEC_INFINITY)
+        if (next != USEC_INFINITY) {
+                next = real_due(w, next);
                 next = next > free_at ? next : free_at;
+        }
         TAILQ_FOREACH(job, &w->jobs, link) {
                 at = job_next(w, job);
                 next = at < next ? at : next;

@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The daemon without its sockets, over days: what is sent, when, and what never is. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include "play.h"
+
+static size_t n_calls(const char *method, const char *part) {
+        const PlayCall *calls;
+        size_t n, found = 0;
+
+        calls = play_calls(&n);
+        for (size_t i = 0; i < n; i++)
+                found += str_eq(calls[i].method, method) && strstr(calls[i].path, part);
+        return found;
+}
+
+static size_t all_calls(void) {
+        size_t n;
+
+        (void) play_calls(&n);
+        return n;
+}
+
+/* The most admin calls within any window of this length. */
+static unsigned busiest(usec_t window) {
+        const PlayCall *calls;
+        unsigned most = 0;
+        size_t n;
+
+        calls = play_calls(&n);
+        for (size_t i = 0; i < n; i++) {
+                unsigned within = 0;
+
+                for (size_t k = i; k < n && calls[k].at < calls[i].at + window; k++)
+                        within += !strstr(calls[k].path, "/token");
+                most = within > most ? within : most;
+        }
+        return most;
+}
+
+static void everybody_has_one_account(size_t n) {
+        char address[64];
+
+        assert_int_equal(play_umbrella.n, n);
+        for (size_t i = 0; i < n; i++) {
+                snprintf(address, sizeof(address), "p%zu@example.com", i);
+                assert_true(play_umbrella_has(address));
+        }
+}
+
+/* ---- an API that is down ---- */
+
+static void down_for_days(int how) {
+        Play play;
+        QueueCounts counts;
+        size_t calls;
+
+        play_setup(&play, 20, "", "");
+        play_umbrella.fail_posts = how > 0 ? how : 0;
+        play_umbrella.fail_all = how > 0 ? 0 : how;
+        play_start(&play);
+        play_run(play.loop, 10 * USEC_PER_DAY);
+        counts = play_counts(&play);
+        assert_int_equal(counts.dead, 0);
+        assert_int_equal(play_umbrella.n, 0);
+        calls = all_calls();
+        /* One probe in at most 15 minutes, and its listings; not a storm. */
+        assert_true(calls < 10 * 24 * 4 * 8);
+        assert_true(calls > 10 * 24 * 2);
+        play_umbrella.fail_posts = play_umbrella.fail_all = 0;
+        play_run(play.loop, 40 * USEC_PER_MINUTE);
+        everybody_has_one_account(20);
+        assert_int_equal(play_umbrella.created, 20);
+        assert_int_equal(play_counts(&play).dead, 0);
+        play_teardown(&play);
+}
+
+static void test_down_connect(void **state _unused_) {
+        down_for_days(-1);
+}
+
+static void test_down_503(void **state _unused_) {
+        down_for_days(503);
+}
+
+static void test_down_500(void **state _unused_) {
+        down_for_days(500);
+}
+
+static void test_down_over_restarts(void **state _unused_) {
+        Play play;
+
+        play_setup(&play, 5, "", "");
+        play_start(&play);
+        play_run(play.loop, USEC_PER_MINUTE);
+        everybody_has_one_account(5);
+        play_umbrella.fail_all = -1;
+        play_run(play.loop, USEC_PER_DAY);
+        play_forget_calls();
+        /* The parking survives: a service manager that restarts us every ten seconds makes no storm. */
+        for (int i = 0; i < 60; i++) {
+                play_restart(&play);
+                play_run(play.loop, 10 * USEC_PER_SEC);
+        }
+        assert_true(all_calls() <= 3);
+        play_teardown(&play);
+}
+
+/* ---- one bad action among good ones ---- */
+
+static void test_bad_action(void **state _unused_) {
+        Play play;
+        size_t n = 0;
+
+        play_setup(&play, 1, "", "");
+        play_umbrella.fail_posts = 503;
+        play_umbrella.fail_address = "p0@example.com";
+        play_start(&play);
+        play_run(play.loop, 2 * USEC_PER_DAY);
+        /* Alone it is the target's fault. */
+        assert_int_equal(play_counts(&play).dead, 0);
+        play_teardown(&play);
+
+        play_setup(&play, 60, "rate = { second = 5; minute = 14; half_hour = 350; };", "");
+        play_umbrella.fail_posts = 503;
+        play_umbrella.fail_address = "p0@example.com";
+        /* Others come one by one. */
+        n = play_directory.n;
+        play_directory.n = 1;
+        play_start(&play);
+        while (play_directory.n < n) {
+                play_run(play.loop, USEC_PER_HOUR);
+                play_directory.n++;
+        }
+        assert_int_equal(play_counts(&play).dead, 1);
+        assert_int_equal(play_umbrella.n, n - 2);
+        play_directory.n = n;
+        play_teardown(&play);
+}
+
+/* ---- budgets ---- */
+
+static void test_published_limits(void **state _unused_) {
+        Play play;
+        usec_t begun;
+        double hours;
+
+        play_setup(&play, 1000, "limits = { create = 2000; };", "");
+        play_umbrella.enforce = true;
+        play_start(&play);
+        begun = loop_now(play.loop);
+        while (play_umbrella.n < 1000 && loop_now(play.loop) - begun < USEC_PER_DAY)
+                play_run(play.loop, USEC_PER_MINUTE);
+        everybody_has_one_account(1000);
+        assert_int_equal(play_umbrella.refused, 0);
+        assert_true(busiest(USEC_PER_SEC) <= 5);
+        assert_true(busiest(USEC_PER_MINUTE) <= 14);
+        assert_true(busiest(30 * USEC_PER_MINUTE) <= 350);
+        /* At least 98 % of the 700 calls an hour were used; what else was called counts as used. */
+        hours = (double) (loop_now(play.loop) - begun) / (double) USEC_PER_HOUR;
+        assert_true((double) (all_calls() - n_calls("POST", "/token")) >= 0.98 * (hours * 700 - 350));
+        play_teardown(&play);
+}
+
+static void test_throttled(void **state _unused_) {
+        Play play;
+
+        /* Somebody else uses the key too: our own count says there is room, the API says there isn't. */
+        play_setup(&play, 30, "rate = { second = 100; minute = 1000; half_hour = 10000; };", "");
+        play_umbrella.enforce = true;
+        play_start(&play);
+        play_run(play.loop, 3 * USEC_PER_HOUR);
+        everybody_has_one_account(30);
+        /* Without Retry-After a minute passes after each. */
+        assert_true(play_umbrella.refused >= 1);
+        assert_true(play_umbrella.refused <= 20);
+        assert_int_equal(play_counts(&play).dead, 0);
+        play_teardown(&play);
+}
+
+static void test_token_ends_early(void **state _unused_) {
+        Play play;
+
+        /* The API forgets tokens after 20 s although it promised an hour: one renewal each time, nothing is lost. */
+        play_setup(&play, 40, "", "");
+        play_umbrella.token_life = 20 * USEC_PER_SEC;
+        play_start(&play);
+        play_run(play.loop, USEC_PER_HOUR);
+        everybody_has_one_account(40);
+        assert_int_equal(play_umbrella.created, 40);
+        assert_true(n_calls("POST", "/token") <= 40);
+        play_teardown(&play);
+}
+
+/* ---- clocks ---- */
+
+static void test_wall_clock_steps(void **state _unused_) {
+        Play play;
+
+        play_setup(&play, 100, "limits = { create = 200; };", "");
+        play_start(&play);
+        play_run(play.loop, 2 * USEC_PER_MINUTE);
+        play_step_wall(play.loop, -3 * (int64_t) USEC_PER_DAY);
+        play_run(play.loop, 30 * USEC_PER_MINUTE);
+        everybody_has_one_account(100);
+        play_umbrella.fail_all = -1;
+        play_run(play.loop, 2 * USEC_PER_HOUR);
+        /* Parked by a clock that now is years ahead: the wait doesn't become years. */
+        play_step_wall(play.loop, -400 * (int64_t) USEC_PER_DAY);
+        play_umbrella.fail_all = 0;
+        play_forget_calls();
+        play_restart(&play);
+        play_run(play.loop, USEC_PER_HOUR);
+        assert_true(n_calls("GET", "/users") > 0);
+        play_teardown(&play);
+}
+
+/* ---- absence ---- */
+
+static void test_directory_fails(void **state _unused_) {
+        Play play;
+        size_t n;
+
+        play_setup(&play, 50, "leave = \"delete\"; leave_grace = \"0s\"; limits = { delete = 1000; percent = 100; };", "");
+        play_start(&play);
+        play_run(play.loop, USEC_PER_HOUR);
+        everybody_has_one_account(50);
+        n = play_directory.n;
+        /* Nobody is found, with success. */
+        play_directory.n = 0;
+        play_run(play.loop, 2 * USEC_PER_DAY);
+        everybody_has_one_account(50);
+        /* Half of them, without. */
+        play_directory.n = n / 2;
+        play_directory.state = READ_INCOMPLETE;
+        play_directory.error = "cut";
+        play_run(play.loop, 2 * USEC_PER_DAY);
+        everybody_has_one_account(50);
+        assert_int_equal(n_calls("DELETE", "/users"), 0);
+        play_directory.n = n;
+        play_directory.state = READ_COMPLETE;
+        play_run(play.loop, USEC_PER_HOUR);
+        assert_int_equal(play_umbrella.created, 50);
+        assert_int_equal(play_counts(&play).waiting, 0);
+        play_teardown(&play);
+}
+
+static void test_nothing_to_do(void **state _unused_) {
+        Play play;
+        size_t lists;
+
+        play_setup(&play, 10, "", "");
+        play_start(&play);
+        play_run(play.loop, USEC_PER_HOUR);
+        play_forget_calls();
+        play_run(play.loop, USEC_PER_DAY);
+        /* One listing in half an hour, of one page: it holds every linked account. */
+        lists = n_calls("GET", "/users");
+        assert_in_range(lists, 40, 49);
+        assert_int_equal(n_calls("POST", "/users"), 0);
+        assert_true(n_calls("POST", "/token") <= 25);
+        assert_true(n_calls("GET", "/roles") <= 2);
+        assert_true(play_directory.reads >= 12 * 24);
+        play_teardown(&play);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_down_connect),
+                cmocka_unit_test(test_down_503),
+                cmocka_unit_test(test_down_500),
+                cmocka_unit_test(test_down_over_restarts),
+                cmocka_unit_test(test_bad_action),
+                cmocka_unit_test(test_published_limits),
+                cmocka_unit_test(test_throttled),
+                cmocka_unit_test(test_token_ends_early),
+                cmocka_unit_test(test_wall_clock_steps),
+                cmocka_unit_test(test_directory_fails),
+                cmocka_unit_test(test_nothing_to_do),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
