@@ -7,7 +7,7 @@
  *   - 401, 403, 429 and 503 count by their status line alone, also if the body is cut or too large.
  *   - A redirect is never followed. 301, 307 and 308 say "not here": a write wasn't done. 302 and 303 also
  *     answer a write that was done (RFC 9110 §15.4.4): uncertain.
- *   - 404 to a create is a refusal if it has words in JSON; else a gateway lost its way: no dead letter.
+ *   - 404 to a create or reset is a refusal if it has words in JSON; else a gateway lost its way: no dead letter.
  *   - A page of HTML is never Umbrella speaking: no proof that an account is gone. */
 #include <ctype.h>
 #include <strings.h>

@@ -295,6 +295,55 @@ static void test_resets_replace_nothing(void **state) {
         assert_int_equal(state_of(f, id), QUEUE_WAITING);
 }
 
+/* A leaver needs no new password: what ends the access takes a waiting reset's place, and nothing else does. */
+static void test_resets_yield_to_leaving(void **state) {
+        Fixture *f = *state;
+        Action reset = { .kind = ACTION_RESET, .person = "p", .address = "a@b" }, leave = destroy("p"), other = destroy("p");
+        int64_t id = put_new(f, &reset), newer;
+
+        other.kind = ACTION_RECREATE;
+        assert_int_equal(put(f, &other, &newer), QUEUE_PUT_BUSY);
+        newer = put_new(f, &leave);
+        assert_int_equal(state_of(f, id), QUEUE_SUPERSEDED);
+        assert_int_equal(state_of(f, newer), QUEUE_WAITING);
+        assert_int_equal(put(f, &reset, &id), QUEUE_PUT_BUSY);
+        become(f, newer, QUEUE_DONE);
+
+        leave.kind = ACTION_DISABLE;
+        id = put_new(f, &reset);
+        newer = put_new(f, &leave);
+        assert_int_equal(state_of(f, id), QUEUE_SUPERSEDED);
+        become(f, newer, QUEUE_DONE);
+
+        /* Once it has begun it is finished first. */
+        id = put_new(f, &reset);
+        become(f, id, QUEUE_RUNNING);
+        assert_int_equal(put(f, &leave, &newer), QUEUE_PUT_BUSY);
+}
+
+/* The account is away: until it is back, or somebody says otherwise, the dead letter stands. */
+static void test_dead_recreate_stands(void **state) {
+        Fixture *f = *state;
+        Action recreate = destroy("p"), back = create("p", "Admin");
+        int64_t id;
+
+        recreate.kind = ACTION_RECREATE;
+        id = put_new(f, &recreate);
+        ok(store_queue_running(f->store, id, 3, 1));
+        ok(store_queue_change(f->store, id, &(QueueChange){ .state = QUEUE_DEAD, .step = 3 }, 2));
+        ok(store_queue_keep_only(f->store, "t", NULL, 0, 3, NULL));
+        assert_true(stands(f, id));
+        (void) put_new(f, &back);
+        assert_false(stands(f, id));
+
+        /* One that ended before anything was taken away is like any other. */
+        recreate.person = "q";
+        id = put_new(f, &recreate);
+        become(f, id, QUEUE_DEAD);
+        ok(store_queue_keep_only(f->store, "t", NULL, 0, 3, NULL));
+        assert_false(stands(f, id));
+}
+
 static void test_ids_are_never_used_again(void **state) {
         Fixture *f = *state;
         Action wish = create("p", "User");
@@ -806,6 +855,8 @@ int main(void) {
                 TEST(test_retry),
                 TEST(test_resets),
                 TEST(test_resets_replace_nothing),
+                TEST(test_resets_yield_to_leaving),
+                TEST(test_dead_recreate_stands),
                 TEST(test_ids_are_never_used_again),
                 TEST(test_keep_only),
                 TEST(test_keep_only_ends_suppression),

@@ -17,7 +17,8 @@
 #define CREATES (BIT(CALL_CREATE) | BIT(CALL_CREATE_SHORT))
 #define DELETE BIT(CALL_DELETE)
 #define READS (TOKEN | ROLES | LIST | GET)
-#define WRITES (CREATES | DELETE)
+#define RESET BIT(CALL_RESET)
+#define WRITES (CREATES | DELETE | RESET)
 #define ALL (READS | WRITES)
 
 #define EXPIRED "{\"error\":\"invalid_request\"}"
@@ -79,9 +80,10 @@ static const Case cases[] = {
         { CREATES, HTTP_DONE, 200, "{\"id\":1", OUTCOME_UNCERTAIN, 0, "without a readable account" },
         { CREATES, HTTP_DONE, 200, "[" USER "]", OUTCOME_UNCERTAIN, 0, "without a readable account" },
         { CREATES, HTTP_DONE, 200, PAGE, OUTCOME_UNCERTAIN, 0, "without a readable account" },
-        { DELETE, HTTP_DONE, 204, "", OUTCOME_OK, 0, "" },
-        { DELETE, HTTP_DONE, 200, "null", OUTCOME_OK, 0, "" },
-        { DELETE, HTTP_DONE, 200, PAGE, OUTCOME_UNCERTAIN, 0, "isn't the API" },
+        { DELETE | RESET, HTTP_DONE, 204, "", OUTCOME_OK, 0, "" },
+        { DELETE | RESET, HTTP_DONE, 200, "null", OUTCOME_OK, 0, "" },
+        { RESET, HTTP_DONE, 200, "\"\"", OUTCOME_OK, 0, "" },
+        { DELETE | RESET, HTTP_DONE, 200, PAGE, OUTCOME_UNCERTAIN, 0, "isn't the API" },
 
         /* Redirects; their words have a test of their own */
         { READS, HTTP_DONE, 301, "", OUTCOME_TRANSIENT, 0, "redirects are refused" },
@@ -108,7 +110,8 @@ static const Case cases[] = {
         { ROLES, HTTP_DONE, 403, "{\"message\":\"Forbidden\"}", OUTCOME_AUTH, 0,
           "Forbidden; the key needs the scope admin.roles:read" },
         { LIST | GET, HTTP_DONE, 403, PAGE, OUTCOME_AUTH, 0, "admin.users:read" },
-        { WRITES, HTTP_DONE, 403, "", OUTCOME_AUTH, 0, "admin.users:write" },
+        { CREATES | DELETE, HTTP_DONE, 403, "", OUTCOME_AUTH, 0, "admin.users:write" },
+        { RESET, HTTP_DONE, 403, "", OUTCOME_AUTH, 0, "admin.passwordreset:write, and must be of the parent" },
         /* Nearly the shape of an expired token */
         { CREATES, HTTP_DONE, 400, "{\"error\":\"invalid_request\",\"message\":\"x\"}",
           OUTCOME_REJECTED, 0, "x" },
@@ -150,8 +153,9 @@ static const Case cases[] = {
         { TOKEN | ROLES | LIST, HTTP_DONE, 404, "{\"message\":\"Not Found\"}", OUTCOME_TRANSIENT, 0,
           "check url" },
         { CREATES, HTTP_DONE, 404, "{\"message\":\"Not Found\"}", OUTCOME_REJECTED, 0, "check url" },
-        { CREATES, HTTP_DONE, 404, "", OUTCOME_TRANSIENT, 0, "check url" },
-        { CREATES, HTTP_DONE, 404, PAGE, OUTCOME_TRANSIENT, 0, "check url" },
+        { CREATES | RESET, HTTP_DONE, 404, "", OUTCOME_TRANSIENT, 0, "check url" },
+        { CREATES | RESET, HTTP_DONE, 404, PAGE, OUTCOME_TRANSIENT, 0, "check url" },
+        { RESET, HTTP_DONE, 404, "{\"message\":\"Not Found\"}", OUTCOME_REJECTED, 0, "Not Found; check url and organization" },
 
         /* Other refusals */
         { WRITES, HTTP_DONE, 400, "{\"message\":\"Invalid request\"}", OUTCOME_REJECTED, 0,

@@ -212,12 +212,64 @@ static void test_create_short(void **state) {
         refused(&target, &in);
 }
 
+/* ---- password resets ---- */
+
+static const Action ann = { .kind = ACTION_RESET, .address = "ann@example.com" };
+static const Action zoe = { .kind = ACTION_RESET, .address = "Zo\xc3\xab \"Z\"@example.com" };
+static const Action nobody_in_particular = { .kind = ACTION_RESET, .address = "" };
+
+static void test_reset(void **state) {
+        const Action *const both[] = { &ann, &zoe }, *const bad[] = { &ann, &nobody_in_particular };
+        CallInput in = { .call = CALL_RESET, .batch = both, .n_batch = 2 };
+        CallRequest r;
+
+        (void) state;
+        assert_int_equal(build(&child, &in, &r), 0);
+        assert_string_equal(r.method, "POST");
+        assert_string_equal(r.url, "https://api.umbrella.com/admin/v2/passwordResets/7654321");
+        assert_string_equal(r.content_type, "application/json");
+        assert_string_equal(secret_data(r.body), "{\"adminEmails\":[\"ann@example.com\","
+                                                 "\"Zo\xc3\xab \\\"Z\\\"@example.com\"]}");
+        assert_null(r.authorization);
+        assert_int_equal(r.n_headers, 0);
+        call_request_deinit(&r);
+        in.n_batch = 1;
+        assert_int_equal(build(&child, &in, &r), 0);
+        assert_string_equal(secret_data(r.body), "{\"adminEmails\":[\"ann@example.com\"]}");
+        call_request_deinit(&r);
+
+        in.n_batch = 0;
+        refused(&child, &in);
+        in.n_batch = 2;
+        refused(&target, &in);          /* no child organization: nothing to reset in */
+        in.batch = bad;
+        refused(&child, &in);
+}
+
+/* The parent's token: of the key's own organization, whatever the target's. */
+static void test_parent_token(void **state) {
+        _cleanup_(secret_freep) Secret *key = secret_new("key", 3), *secret = secret_new("s", 1);
+        CallInput in = { .call = CALL_TOKEN, .key = key, .secret = secret, .parent = true };
+        CallRequest r;
+
+        (void) state;
+        assert_int_equal(build(&child, &in, &r), 0);
+        assert_int_equal(r.n_headers, 0);
+        assert_string_equal(r.url, "https://api.umbrella.com/auth/v2/token");
+        call_request_deinit(&r);
+        in.parent = false;
+        assert_int_equal(build(&child, &in, &r), 0);
+        assert_int_equal(r.n_headers, 1);
+        call_request_deinit(&r);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_token),          cmocka_unit_test(test_token_refused),
                 cmocka_unit_test(test_reads),          cmocka_unit_test(test_bad_input),
                 cmocka_unit_test(test_create),         cmocka_unit_test(test_create_refused),
-                cmocka_unit_test(test_create_short),
+                cmocka_unit_test(test_create_short),   cmocka_unit_test(test_reset),
+                cmocka_unit_test(test_parent_token),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
