@@ -148,6 +148,8 @@ static int set_up(Once *o, Config *config, ErrCtx *err) {
         if (r < 0)
                 return r;
         engine_start(o->engine);
+        /* A target that is parked already tells nothing by itself. */
+        loop_task_arm(o->check);
         return 0;
 }
 

@@ -26,6 +26,7 @@ struct Remote {
         Plan *plan;
         HeldPlan *held;
         usec_t roles_read;              /* monotonic; 0: never */
+        bool listing_failed;            /* the last one, and that was said */
         usec_t asked;                   /* monotonic: the complete read that the last plan stands on; 0: none */
         uint64_t blocked_seen;          /* what was logged last, so that it is said once */
         /* reconciling */
@@ -331,8 +332,11 @@ static void say_listing_failed(Remote *r, const ListerResult *result) {
                 .http_status = result->outcome.http_status,
         };
 
-        log_event(LOG_WARNING, &fields, "%s: the accounts couldn't be listed: %s; nothing is removed or created on this account",
-                  r->target->name, result->outcome.detail);
+        /* Once for each outage: the channel tells of every try. */
+        log_event(r->listing_failed ? LOG_DEBUG : LOG_WARNING, &fields,
+                  "%s: the accounts couldn't be listed: %s; nothing is removed or created on this account", r->target->name,
+                  result->outcome.detail);
+        r->listing_failed = true;
 }
 
 static void on_listed(ListerResult *result, void *userdata) {
@@ -349,6 +353,7 @@ static void on_listed(ListerResult *result, void *userdata) {
                              result->outcome.detail);
                 return;
         }
+        r->listing_failed = false;
         accounts_free(r->accounts);
         r->accounts = TAKE(result->accounts);
         r->report.pages = result->pages;

@@ -97,7 +97,8 @@ static const OutcomeRow rows[] = {
         { BIT(CALL_GET), WHOLE, 404, 404, BODY_NO_PAGE, OUTCOME_OK, HINT_NOT_FOUND, NULL },
         { READS, WHOLE, 404, 404, BODY_ANY, OUTCOME_TRANSIENT, 0, "check url" },
         { CREATES, WHOLE, 404, 404, BODY_JSON, OUTCOME_REJECTED, 0, "check url and the role" },
-        { CREATES, WHOLE, 404, 404, BODY_ANY, OUTCOME_TRANSIENT, 0, "check url" },
+        { BIT(CALL_RESET), WHOLE, 404, 404, BODY_JSON, OUTCOME_REJECTED, 0, "check url and organization" },
+        { CREATES | BIT(CALL_RESET), WHOLE, 404, 404, BODY_ANY, OUTCOME_TRANSIENT, 0, "check url" },
         /* Request time-out, misdirected, too early: by definition not carried out */
         { WRITES, WHOLE, 408, 408, BODY_ANY, OUTCOME_TRANSIENT, 0, NULL },
         { WRITES, WHOLE, 421, 421, BODY_ANY, OUTCOME_TRANSIENT, 0, NULL },
@@ -182,6 +183,15 @@ static void redirect_words(const HttpResult *result, char *buf, size_t size) {
                 snprintf(buf, size, "HTTP %d, a redirect to nowhere", result->status);
 }
 
+/* "HTTP 503: " and the text that the answer has for people. */
+static void error_words(const HttpResult *result, char *buf, size_t size) {
+        int n = snprintf(buf, size, "HTTP %d: ", result->status);
+
+        (void) json_error_text(result->body, result->body_len, buf + n, size - (size_t) n);
+        if (!buf[n])
+                buf[0] = 0;
+}
+
 /* What the answer says, in one printable line. */
 static void answer_words(const HttpResult *result, char *buf, size_t size) {
         buf[0] = 0;
@@ -190,7 +200,7 @@ static void answer_words(const HttpResult *result, char *buf, size_t size) {
         else if (result->status >= 300 && result->status <= 399)
                 redirect_words(result, buf, size);
         else if (result->status >= 400)
-                (void) json_error_text(result->body, result->body_len, buf, size);
+                error_words(result, buf, size);
         if (!*buf)
                 snprintf(buf, size, "HTTP %d without a text", result->status);
 }
