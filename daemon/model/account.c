@@ -90,18 +90,41 @@ static int copy_string(Arena *arena, const char **s, int r) {
         return *s ? 0 : -ENOMEM;
 }
 
-static int copy_roles(Arena *arena, Account *a) {
+/* Roles come in the same few sets: one that the account before has too is stored once. */
+static int copy_role(Arena *arena, const char **role, const Account *before, int r) {
+        for (size_t i = 0; before && i < before->n_roles; i++)
+                if (r >= 0 && strcmp(*role, before->roles[i]) == 0) {
+                        *role = before->roles[i];
+                        return r;
+                }
+        return copy_string(arena, role, r);
+}
+
+static bool same_roles(const Account *a, const Account *b) {
+        if (!b || a->n_roles != b->n_roles)
+                return false;
+        for (size_t i = 0; i < a->n_roles; i++)
+                if (strcmp(a->roles[i], b->roles[i]) != 0)
+                        return false;
+        return true;
+}
+
+static int copy_roles(Arena *arena, Account *a, const Account *before) {
         const char **roles;
         int r = 0;
 
         if (a->n_roles == 0)
                 return 0;
+        if (same_roles(a, before)) {
+                a->roles = before->roles;
+                return 0;
+        }
         roles = arena_alloc(arena, a->n_roles * sizeof(*roles));
         if (!roles)
                 return -ENOMEM;
         for (size_t i = 0; i < a->n_roles; i++) {
                 roles[i] = a->roles[i];
-                r = copy_string(arena, &roles[i], r);
+                r = copy_role(arena, &roles[i], before, r);
         }
         a->roles = roles;
         return r;
@@ -118,19 +141,22 @@ static int copy_shared(Arena *arena, const char **s, const char *before, int r) 
 /* before: the account that was added last; NULL if there is none. */
 static int account_copy(Account *a, const Account *before, Arena *arena) {
         const char **const strings[] = {
-                &a->remote_id, &a->address, &a->login, &a->first_name, &a->last_name, &a->last_login,
+                &a->remote_id, &a->address, &a->first_name, &a->last_name, &a->last_login,
+                &a->number, &a->password_reset,
         };
         char key[ADDRESS_MAX + 1];
         int r = 0;
 
         for (size_t i = 0; i < ELEMENTSOF(strings); i++)
                 r = copy_string(arena, strings[i], r);
+        r = copy_shared(arena, &a->login, a->remote_id, r);
+        r = copy_shared(arena, &a->company, before ? before->company : NULL, r);
         r = copy_shared(arena, &a->timezone, before ? before->timezone : NULL, r);
         r = copy_shared(arena, &a->role, before ? before->role : NULL, r);
         r = copy_shared(arena, &a->status, before ? before->status : NULL, r);
         if (r < 0)
                 return r;
-        r = copy_roles(arena, a);
+        r = copy_roles(arena, a, before);
         if (r < 0)
                 return r;
         a->key = NULL;
@@ -226,6 +252,44 @@ const Account *accounts_next_by_key(const Accounts *accounts, const Account *a) 
         if (pos >= ix->size || ix->next[pos] == 0)
                 return NULL;
         return &accounts->items[ix->next[pos] - 1];
+}
+
+const Account *accounts_by_login(const Accounts *accounts, const char *login) {
+        const Account *near = NULL;
+
+        for (size_t i = 0; login && i < accounts->n; i++) {
+                const Account *a = &accounts->items[i];
+
+                if (!a->login || strcasecmp(a->login, login) != 0)
+                        continue;
+                if (strcmp(a->login, login) == 0)
+                        return a;
+                near = near ?: a;
+        }
+        return near;
+}
+
+int accounts_replace(Accounts *accounts, const Account *a) {
+        uint32_t pos = strindex_find(&accounts->by_id->index, accounts->items, a->remote_id);
+        Account copy = *a;
+        int r;
+
+        if (pos == STRINDEX_NONE)
+                return ACCOUNTS_E_OTHER;
+        r = account_copy(&copy, &accounts->items[pos], accounts->arena);
+        if (r < 0)
+                return r;
+        if (!str_eq(copy.key, accounts->items[pos].key))
+                return ACCOUNTS_E_OTHER;
+        accounts->items[pos] = copy;
+        return 0;
+}
+
+void accounts_forget_reset(Accounts *accounts, const char *remote_id) {
+        uint32_t pos = strindex_find(&accounts->by_id->index, accounts->items, remote_id);
+
+        if (pos != STRINDEX_NONE)
+                accounts->items[pos].password_reset = "";
 }
 
 int accounts_without(const Accounts *accounts, const char *remote_id, Accounts **ret) {

@@ -21,6 +21,10 @@ typedef struct Account {
         bool disabled, locked;
         bool second_factor, has_second_factor;
         const char *last_login;         /* the API's text or NULL */
+        /* Primavera; else NULL */
+        const char *number;             /* its internal id, beside the login */
+        const char *company;            /* as the API's JSON; NULL: the target's own */
+        const char *password_reset;     /* when that was last done, by the API; NULL: never; "": unknown */
 } Account;
 
 /* Can somebody sign in with it? Neither disabled nor locked, and the API's word for it, where it has one,
@@ -48,9 +52,18 @@ int accounts_add(Accounts *accounts, const Account *a);
 const Account *accounts_by_id(const Accounts *accounts, const char *remote_id);
 /* The same for n ids at once, as positions in items; UINT32_MAX: none. Faster than one by one. */
 void accounts_find_ids(const Accounts *accounts, const char *const *remote_ids, size_t n, uint32_t *ret);
+/* The account with that login, the same spelling before others in another case (ASCII); NULL if none.
+ * O(n). */
+const Account *accounts_by_login(const Accounts *accounts, const char *login);
 /* The account with that key that came first; NULL if none. */
 const Account *accounts_by_key(const Accounts *accounts, const char *key);
 /* The next account of the listing with the key of a (which is an item of it); NULL if none. */
 const Account *accounts_next_by_key(const Accounts *accounts, const Account *a);
+/* Puts a in the place of the account with its remote_id. 0; ACCOUNTS_E_OTHER: there is none, or it has
+ * another address (nothing is changed); -ENOMEM. */
+#define ACCOUNTS_E_OTHER 1
+int accounts_replace(Accounts *accounts, const Account *a);
+/* From now on the listing can't tell when the account's password was reset. */
+void accounts_forget_reset(Accounts *accounts, const char *remote_id);
 /* A copy of the listing that lacks one account. O(n). 0, -ENOMEM. */
 int accounts_without(const Accounts *accounts, const char *remote_id, Accounts **ret);

@@ -55,6 +55,8 @@ typedef struct Diff {
         const char **managed;           /* application roles that some row names, sorted */
         size_t n_managed;
         bool *wanted, *has;             /* per managed one: scratch */
+        const char **logins;            /* per account, in lower case; NULL: not needed yet */
+        StrIndex by_login;              /* accounts by these */
         Arena *arena;                   /* lives as long as the run */
 } Diff;
 
@@ -63,6 +65,10 @@ typedef struct Diff {
 int diff_check_roles(Diff *d, ErrCtx *err);
 /* Fills the rows: keys, who belongs here, who is blocked. */
 int diff_scope(Diff *d);
+
+/* The account with the person's login, whatever its case; *ret NULL: none, or the API knows no logins. 0,
+ * -ENOMEM. */
+int diff_login_holder(Diff *d, uint32_t person, const Account **ret);
 
 /* ---- diff-state.c ---- */
 void diff_state_of_account(const Account *a, AccountState *ret);

@@ -31,6 +31,9 @@ static bool is_proven(const Diff *d, uint32_t link) {
         return d->in->absence_proven || (!diff_is_gone(d, link) && diff_person(d, person)->disabled);
 }
 
+/* Stated, and none. */
+static const char *const no_roles[] = { NULL };
+
 static int take_away(Diff *d, uint32_t link, const Account *a, ActionKind kind) {
         uint32_t person = d->links[link].person;
         Action action = {
@@ -45,9 +48,11 @@ static int take_away(Diff *d, uint32_t link, const Account *a, ActionKind kind) 
                 action.address = diff_address(d, person) ?: action.address;
         diff_state_of_account(a, &action.before);
         if (kind == ACTION_DISABLE) {
-                action.before.status = "enabled";
+                action.before.status = a->disabled ? "disabled" : "enabled";
                 action.has_after = true;
                 action.after.status = "disabled";
+                if (d->can->disable_takes_roles)
+                        action.after.roles = no_roles;
         }
         return plan_add_action(d->plan, &action);
 }
@@ -67,7 +72,7 @@ static int leave_delete(Diff *d, uint32_t link, const Account *a) {
 }
 
 static int leave_disable(Diff *d, uint32_t link, const Account *a) {
-        if (a->disabled)
+        if (a->disabled && !(d->can->disable_takes_roles && a->n_roles > 0))
                 return 0;
         if (!d->can->disable)
                 return diff_note(d, NOTE_UNABLE, d->links[link].person, link, a, "%s; the API can't disable",

@@ -138,19 +138,62 @@ static int set_key(Diff *d, const Person *p, Row *row) {
         return row->key ? 0 : -ENOMEM;
 }
 
+/* ASCII alone; NULL: out of memory. */
+static const char *lower(Diff *d, const char *text) {
+        char *copy = arena_strdup(d->arena, text);
+
+        for (char *c = copy; c && *c; c++)
+                if (*c >= 'A' && *c <= 'Z')
+                        *c = *c - 'A' + 'a';
+        return copy;
+}
+
 static int set_login(Diff *d, const Person *p, Row *row) {
         const char *login = p->field[PERSON_LOGIN];
-        char *copy;
 
         if (!d->can->needs_login || str_empty(login) || p->unreadable >> PERSON_LOGIN & 1)
                 return 0;
-        copy = arena_strdup(d->arena, login);
-        if (!copy)
+        row->login = lower(d, login);
+        return row->login ? 0 : -ENOMEM;
+}
+
+static const char *account_login(const void *logins, uint32_t i) {
+        return ((const char *const *) logins)[i];
+}
+
+static int index_logins(Diff *d) {
+        const Accounts *accounts = d->in->accounts;
+        uint32_t known;
+        int r = 0;
+
+        d->by_login = STRINDEX_INIT(account_login);
+        d->logins = arena_alloc(d->arena, (accounts->n + 1) * sizeof(*d->logins));
+        if (!d->logins)
                 return -ENOMEM;
-        for (char *c = copy; *c; c++)
-                if (*c >= 'A' && *c <= 'Z')
-                        *c = *c - 'A' + 'a';
-        row->login = copy;
+        for (uint32_t i = 0; i < accounts->n && r >= 0; i++) {
+                if (!accounts->items[i].login)
+                        continue;
+                d->logins[i] = lower(d, accounts->items[i].login);
+                r = d->logins[i] ? strindex_add(&d->by_login, d->logins, i, &known) : -ENOMEM;
+        }
+        return r < 0 ? r : 0;
+}
+
+int diff_login_holder(Diff *d, uint32_t person, const Account **ret) {
+        uint32_t found;
+        int r;
+
+        *ret = NULL;
+        if (!d->rows[person].login)
+                return 0;
+        if (!d->logins) {
+                r = index_logins(d);
+                if (r < 0)
+                        return r;
+        }
+        found = strindex_find(&d->by_login, d->logins, d->rows[person].login);
+        if (found != STRINDEX_NONE)
+                *ret = &d->in->accounts->items[found];
         return 0;
 }
 

@@ -119,6 +119,9 @@ static int ask(Diff *d, ActionKind kind, uint32_t person, const Account *a, unsi
 }
 
 static int create(Diff *d, uint32_t person, uint32_t gone) {
+        const Account *holder;
+        int r;
+
         if (gone != NONE && d->target->gone == GONE_REPORT)
                 return diff_note(d, NOTE_GONE, person, gone, NULL,
                                  "somebody removed its account at the API (gone = \"report\")");
@@ -128,10 +131,15 @@ static int create(Diff *d, uint32_t person, uint32_t gone) {
         if (!d->target->create)
                 return diff_note(d, NOTE_UNABLE, person, gone, NULL,
                                  "has no account, and none is created (create = false)");
+        r = diff_login_holder(d, person, &holder);
+        if (r < 0)
+                return r;
+        if (holder)
+                return diff_block(d, person, "the login %s is that of the account with the address %s",
+                                  holder->login, holder->address ?: "(none)");
         if (gone != NONE) {
-                int r = diff_note(d, NOTE_GONE, person, gone, NULL,
-                                  "somebody removed its account at the API: it is created again");
-
+                r = diff_note(d, NOTE_GONE, person, gone, NULL,
+                              "somebody removed its account at the API: it is created again");
                 if (r < 0)
                         return r;
         }
@@ -407,6 +415,7 @@ static void diff_deinit(Diff *d) {
         free(d->links);
         free(d->account_link);
         strindex_deinit(&d->by_person);
+        strindex_deinit(&d->by_login);
 }
 
 int diff_run(const DiffInput *in, Plan **ret, ErrCtx *err) {

@@ -69,6 +69,7 @@ typedef struct Capabilities {
         bool create, role_update, recreate, disable, delete, reset;
         bool name_update, needs_names, needs_login;
         bool has_roles;                 /* one role by label per account */
+        bool disable_takes_roles;       /* disabling leaves access: a leaver's application roles go too */
 } Capabilities;
 
 typedef struct DiffInput {
@@ -103,6 +104,7 @@ typedef struct DiffInput {
  * - A person whose linked account is gone gets an account of the same address adopted like anybody else,
  *   before `gone` counts.
  * - Protected addresses are neither created nor adopted.
+ * - Nobody is created whose login an account with another address has: such people are blocked.
  * - Time zones are compared only where the directory states one.
  *
  * 0 and *ret; PLAN_E_ROLE: a configured role is unknown at the API, named in err with those that it knows

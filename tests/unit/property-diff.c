@@ -82,6 +82,8 @@ static void work_off(World *w, const Action *a) {
         case ACTION_ENABLE:
         case ACTION_DISABLE:
                 account->disabled = a->kind == ACTION_DISABLE;
+                if (a->after.roles)
+                        account->n_roles = 0;
                 break;
         case ACTION_DELETE:
                 *account = w->accounts[--w->n_accounts];

@@ -103,12 +103,13 @@ static void make_config(World *w) {
                                          .disable = true,
                                          .name_update = true,
                                          .needs_names = true,
-                                         .needs_login = true };
+                                         .needs_login = true,
+                                         .disable_takes_roles = world_percent(50) };
         else
                 w->can = (Capabilities){ world_percent(80), world_percent(50), world_percent(50),
                                          world_percent(50), world_percent(50), world_percent(50),
                                          world_percent(50), world_percent(50), world_percent(50),
-                                         world_percent(50) };
+                                         world_percent(50), world_percent(50) };
         t->applications = w->applications;
         t->n_applications = w->can.role_update && world_percent(60) ? world_below(3) : 0;
 }

@@ -134,8 +134,47 @@ static void test_has_role(void **state) {
         assert_false(account_has_role(&(Account){}, "B"));
 }
 
+static void test_logins(void **state) {
+        static const char *const roles[] = { "A", "B" }, *const other[] = { "B", "C" };
+        const Account first = { .remote_id = "JSMITH", .login = "JSMITH", .address = "a@example.com",
+                                .roles = roles, .n_roles = 2,
+                                .company = "{}", .number = "7", .password_reset = "then" };
+        Account second = { .remote_id = "jsmith", .login = "jsmith", .address = "b@example.com",
+                           .roles = other, .n_roles = 2, .company = "{}" };
+        _cleanup_(accounts_freep) Accounts *accounts = accounts_new(1);
+        const Account *a;
+
+        (void) state;
+        assert_int_equal(accounts_add(accounts, &first), 0);
+        assert_int_equal(accounts_add(accounts, &second), 0);
+        assert_string_equal(accounts_by_login(accounts, "jsmith")->address, "b@example.com");
+        assert_string_equal(accounts_by_login(accounts, "JSmith")->address, "a@example.com");
+        assert_null(accounts_by_login(accounts, "jsmit"));
+        assert_null(accounts_by_login(accounts, NULL));
+        assert_string_equal(accounts->items[1].roles[0], "B");
+        assert_string_equal(accounts->items[1].roles[1], "C");
+        assert_string_equal(accounts->items[0].number, "7");
+
+        second.first_name = "New";
+        second.roles = roles;
+        assert_int_equal(accounts_replace(accounts, &second), 0);
+        a = accounts_by_id(accounts, "jsmith");
+        assert_string_equal(a->first_name, "New");
+        assert_string_equal(a->roles[0], "A");
+        second.address = "c@example.com";
+        assert_int_equal(accounts_replace(accounts, &second), ACCOUNTS_E_OTHER);
+        assert_string_equal(accounts_by_id(accounts, "jsmith")->address, "b@example.com");
+        second.remote_id = "nobody";
+        assert_int_equal(accounts_replace(accounts, &second), ACCOUNTS_E_OTHER);
+
+        accounts_forget_reset(accounts, "JSMITH");
+        accounts_forget_reset(accounts, "nobody");
+        assert_string_equal(accounts_by_id(accounts, "JSMITH")->password_reset, "");
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_logins),
                 cmocka_unit_test(test_add),      cmocka_unit_test(test_without_key),
                 cmocka_unit_test(test_same_key), cmocka_unit_test(test_many),
                 cmocka_unit_test(test_is_active), cmocka_unit_test(test_has_role),

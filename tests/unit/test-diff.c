@@ -827,6 +827,45 @@ static void test_disable(void **state) {
         only_noted("alice", NOTE_UNABLE);
 }
 
+static void test_disable_takes_roles(void **state) {
+        static const char *const roles[] = { "Foreign", "P6" };
+        Person *p = linked("alice", "1");
+        const Action *a;
+
+        (void) state;
+        target.leave = LEAVE_DISABLE;
+        can.disable = can.disable_takes_roles = true;
+        p->present = false;
+        accounts->items[0].roles = roles;
+        accounts->items[0].n_roles = 2;
+        a = only(ACTION_DISABLE, "alice");
+        assert_int_equal(a->before.n_roles, 2);
+        assert_non_null(a->after.roles);
+        assert_int_equal(a->after.n_roles, 0);
+        /* Disabled by hand, or half-way: roles are left. */
+        accounts->items[0].disabled = true;
+        a = only(ACTION_DISABLE, "alice");
+        assert_string_equal(a->before.status, "disabled");
+        accounts->items[0].n_roles = 0;
+        nothing();
+}
+
+/* A login that an account with another address has blocks, whatever its case, and by name. */
+static void test_login_taken(void **state) {
+        (void) state;
+        can.needs_login = true;
+        person("alice");
+        only(ACTION_CREATE, "alice");
+        account("ALICE", "other@example.com")->login = "ALICE";
+        run();
+        assert_int_equal(plan->n_actions, 0);
+        assert_int_equal(plan->n_blocked, 1);
+        assert_string_equal(plan->blocked[0].reason,
+                            "the login ALICE is that of the account with the address other@example.com");
+        can.needs_login = false;
+        only(ACTION_CREATE, "alice");
+}
+
 static void test_protected(void **state) {
         Person *p = linked("breakglass", "1");
 
@@ -1063,6 +1102,8 @@ int main(void) {
                 TEST(test_delete_out_of_scope),
                 TEST(test_disabled_person),
                 TEST(test_disable),
+                TEST(test_disable_takes_roles),
+                TEST(test_login_taken),
                 TEST(test_protected),
                 TEST(test_last_admin),
                 TEST(test_own_user),
