@@ -20,6 +20,8 @@
 #define RESET BIT(CALL_RESET)
 #define WRITES (CREATES | DELETE | RESET)
 #define ALL (READS | WRITES)
+/* Those behind are other APIs'. */
+#define N_CALLS (CALL_RESET + 1)
 
 #define EXPIRED "{\"error\":\"invalid_request\"}"
 #define IN_USE "{\"message\":\"Email already in use\"}"
@@ -226,7 +228,7 @@ static void check(const Case *c, Call call) {
 static void test_table(void **state) {
         (void) state;
         for (size_t i = 0; i < ELEMENTSOF(cases); i++)
-                for (int call = 0; call < _CALL_MAX; call++)
+                for (int call = 0; call < N_CALLS; call++)
                         if (cases[i].calls & BIT(call))
                                 check(&cases[i], (Call) call);
 }
@@ -241,7 +243,7 @@ static void test_every_status(void **state) {
         (void) state;
         for (r.status = 0; r.status < 1000; r.status++)
                 for (size_t i = 0; i < ELEMENTSOF(bodies); i++)
-                        for (int call = 0; call < _CALL_MAX; call++) {
+                        for (int call = 0; call < N_CALLS; call++) {
                                 r.body = bodies[i];
                                 r.body_len = strlen(bodies[i]);
                                 classify((Call) call, &r, &o);
