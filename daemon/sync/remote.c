@@ -489,6 +489,8 @@ static void on_account_changed(const char *was, const Account *now, void *userda
         /* Without memory for it the listing is worth nothing: the next cycle takes a fresh one. */
         if (q < 0)
                 r->accounts = accounts_free(r->accounts);
+        if (r->accounts)
+                r->report.n_accounts = r->accounts->n;
 }
 
 static void on_changed(void *userdata) {

@@ -221,6 +221,19 @@ static const char *hash_of(const RemoteReport *report) {
         return report->plan ? report->hash : NULL;
 }
 
+/* A target that wasn't come to, because the directory couldn't be read. */
+static const char *state_of(const Remote *remote) {
+        const RemoteReport *report = remote_report(remote);
+
+        if (report->state == REMOTE_UNKNOWN)
+                return remote_state_to_string(remote_parked_until(remote) > 0 ? REMOTE_PARKED : REMOTE_INCOMPLETE);
+        return remote_state_to_string(report->state);
+}
+
+static const char *reason_of(const RemoteReport *report) {
+        return report->state == REMOTE_UNKNOWN ? "not compared: there is no complete read of the directory" : report->reason;
+}
+
 static int put_target(const ReportInput *in, const Remote *remote, StrBuf *out) {
         const RemoteReport *report = remote_report(remote);
         JsonRows rows = { .out = out };
@@ -229,11 +242,11 @@ static int put_target(const ReportInput *in, const Remote *remote, StrBuf *out) 
         strbuf_putc(out, '{');
         put_pair(out, "name", remote_config(remote)->name);
         strbuf_putc(out, ',');
-        put_pair(out, "state", remote_state_to_string(report->state));
+        put_pair(out, "state", state_of(remote));
         strbuf_printf(out, ",\"accounts\":%zu,", report->n_accounts);
         put_pair(out, "hash", hash_of(report));
         strbuf_putc(out, ',');
-        put_pair(out, "reason", report->reason);
+        put_pair(out, "reason", reason_of(report));
         strbuf_puts(out, ",\"actions\":[");
         r = walk_rows(in, remote, json_row, &rows);
         strbuf_puts(out, "],\"blocked\":[");
@@ -306,13 +319,13 @@ static int text_target(const ReportInput *in, const Remote *remote, StrBuf *out)
         const RemoteReport *report = remote_report(remote);
         int r;
 
-        strbuf_printf(out, "%s: %s, %zu accounts", remote_config(remote)->name, remote_state_to_string(report->state),
+        strbuf_printf(out, "%s: %s, %zu accounts", remote_config(remote)->name, state_of(remote),
                       report->n_accounts);
         if (hash_of(report) && (report->held || (in->dry_run && report->n_open > 0)))
                 strbuf_printf(out, ", plan %s", hash_of(report));
         strbuf_putc(out, '\n');
-        if (*report->reason)
-                strbuf_printf(out, "  %s\n", report->reason);
+        if (*reason_of(report))
+                strbuf_printf(out, "  %s\n", reason_of(report));
         r = walk_rows(in, remote, text_row, out);
         if (report->plan)
                 text_plan(report->plan, out);
