@@ -59,8 +59,10 @@ def make_slapd(tmp_path, ca):
 
 @pytest.fixture
 def company(request):
-    """Ten people, one of them an admin; @pytest.mark.company(people=…) for others."""
-    return Company(**marked(request, "company"))
+    """Ten people, one of them an admin; @pytest.mark.company(people=…) for others. Its groups are those of the API of
+    @pytest.mark.standin."""
+    service = "primavera" if marked(request, "standin").get("api") == "primavera" else "umbrella"
+    return Company(**{"services": [service], **marked(request, "company")})
 
 
 @pytest.fixture
@@ -89,7 +91,8 @@ def make_standin(tmp_path, ca):
 
 @pytest.fixture
 def standin(request, make_standin):
-    """The stand-in Umbrella, without rate limits; @pytest.mark.standin(limits=True, …) for others."""
+    """The stand-in Umbrella, without rate limits; @pytest.mark.standin(limits=True, …), (api="primavera", …) for
+    others."""
     return make_standin(**marked(request, "standin"))
 
 

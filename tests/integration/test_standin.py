@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The stand-in's own contract: each rule and each fault once."""
 
-import base64
 import http.client
 import json
 import re
@@ -12,55 +11,26 @@ from urllib.parse import urlencode, urlparse
 
 import pytest
 
+from lib.client import JSON, Client as PlainClient
 from lib.process import never, wait_for
 from lib.standin import KEY, ORGANIZATION, SECRET, StandIn
 
 CHILD = 1000002
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
-JSON = {"Content-Type": "application/json"}
 READ = ["admin.users:read", "admin.roles:read"]
 
 
-class Answer:
-    def __init__(self, raw):
-        self.status, self.headers, self.body = raw.status, raw.headers, raw.read()
-
-    @property
-    def json(self):
-        return json.loads(self.body)
-
-
-class Client:
-    """One keep-alive connection that doesn't reconnect by itself, and a token."""
-
-    def __init__(self, standin, key=KEY, secret=SECRET, organization=None, ca="ca.pem"):
-        self.place = urlparse(standin.url)
-        self.tls = ssl.create_default_context(cafile=f"{standin.ca}/{ca}")
-        self.key, self.secret, self.organization = key, secret, organization
-        self.token = None
-        self.connect()
-
-    def connect(self, timeout=5):
-        self.connection = http.client.HTTPSConnection(self.place.hostname, self.place.port, timeout=timeout,
-                                                      context=self.tls)
-        return self
-
-    def raw(self, method, target, headers=None, body=None):
-        self.connection.request(method, target, body=body, headers=headers or {})
-        return Answer(self.connection.getresponse())
+class Client(PlainClient):
+    def __init__(self, standin, organization=None, **settings):
+        super().__init__(standin, **settings)
+        self.organization = organization
 
     def ask_token(self, body="grant_type=client_credentials", **headers):
-        basic = base64.b64encode(f"{self.key}:{self.secret}".encode()).decode()
         child = {"X-Umbrella-OrgId": str(self.organization)} if self.organization else {}
-        return self.raw("POST", "/auth/v2/token",
-                        {"Authorization": f"Basic {basic}", **FORM, **child, **headers}, body)
+        return self.raw("POST", "/auth/v2/token", {**self.basic, **FORM, **child, **headers}, body)
 
-    def call(self, method, target, value=None, **headers):
-        if self.token is None:
-            self.token = self.ask_token().json["access_token"]
-        body = None if value is None else json.dumps(value)
-        return self.raw(method, target, {"Authorization": f"Bearer {self.token}",
-                                         **(JSON if body else {}), **headers}, body)
+    def get_token(self):
+        return self.ask_token().json["access_token"]
 
     def users(self, **query):
         return self.call("GET", "/admin/v2/users" + ("?" + urlencode(query) if query else ""))

@@ -20,6 +20,7 @@ class Violation(Exception):
     def __init__(self, text, status=400):
         super().__init__(text)
         self.status = status
+        self.operation = None       # what was asked for, if that much was clear
 
 
 def resolve(node, document, base, directory):
@@ -40,20 +41,26 @@ def resolve(node, document, base, directory):
     return {key: resolve(value, document, base, directory) for key, value in node.items()}
 
 
-def to_json_schema(node):
-    """OpenAPI's dialect to JSON Schema draft 4: only `nullable` differs in what we use."""
+def to_json_schema(node, hidden):
+    """OpenAPI's dialect to JSON Schema draft 4: `nullable`, and properties that are HIDDEN (readOnly in a request,
+    writeOnly in an answer) don't exist."""
     if isinstance(node, list):
-        return [to_json_schema(item) for item in node]
+        return [to_json_schema(item, hidden) for item in node]
     if not isinstance(node, dict):
         return node
-    plain = {key: to_json_schema(value) for key, value in node.items() if key != "nullable"}
+    plain = {key: to_json_schema(value, hidden) for key, value in node.items() if key != "nullable"}
+    if isinstance(node.get("properties"), dict):
+        gone = {name for name, item in node["properties"].items() if item.get(hidden) is True}
+        plain["properties"] = {name: item for name, item in plain["properties"].items() if name not in gone}
+        if "required" in plain:
+            plain["required"] = [name for name in plain["required"] if name not in gone]
     if node.get("nullable") is True:
         plain["type"] = [plain["type"], "null"]
     return plain
 
 
-def validator(schema):
-    schema = to_json_schema(schema)
+def validator(schema, hidden="readOnly"):
+    schema = to_json_schema(schema, hidden)
     jsonschema.Draft4Validator.check_schema(schema)
     return jsonschema.Draft4Validator(schema)
 
@@ -62,7 +69,8 @@ def complain(check, value, what):
     error = next(check.iter_errors(value), None)
     if error is not None:
         where = "/".join(str(step) for step in error.absolute_path)
-        reason = error.validator if error.validator in ("oneOf", "pattern") else error.message
+        # These would repeat the value: a secret, or all of it.
+        reason = error.validator if error.validator in ("oneOf", "pattern", "not") else error.message
         raise Violation(f"{what}{' at ' + where if where else ''}: {reason}"[:300])
 
 
@@ -86,21 +94,25 @@ class Operation:
         self.parent_only = spec.get("x-parent-token", False)
         self.scopes = [s for entry in spec.get("security", []) for s in entry.get("oauth", [])]
         self.pattern = re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", re.escape(path)) + r"\Z")
-        self.parameters = {(p["in"], p["name"].lower()): (p, validator(p["schema"]))
+        self.parameters = {(p["in"], p["name"].lower() if p["in"] == "header" else p["name"]): (p, validator(p["schema"]))
                            for p in shared + spec.get("parameters", [])}
         self.bodies = {kind: validator(media["schema"])
                        for kind, media in spec.get("requestBody", {}).get("content", {}).items()}
-        self.answers = {status: {kind: validator(media["schema"])
+        self.answers = {status: {kind: validator(media["schema"], "writeOnly")
                                  for kind, media in answer.get("content", {}).items()}
                         for status, answer in spec["responses"].items()}
 
     def parameter(self, place, name, text):
-        definition, check = self.parameters[(place, name.lower())]
+        definition, check = self.parameters[(place, name)]
         value = text
         if definition["schema"]["type"] == "integer":
             if not re.fullmatch(r"[0-9]{1,10}", text):
                 raise Violation(f"{place} parameter {name}: not a whole number: {text!r}"[:200])
             value = int(text)
+        elif definition["schema"]["type"] == "boolean":
+            if text not in ("true", "false"):
+                raise Violation(f"{place} parameter {name}: neither true nor false: {text!r}"[:200])
+            value = text == "true"
         complain(check, value, f"{place} parameter {name}")
         return value
 
@@ -110,7 +122,7 @@ class Operation:
     def read_query(self, query):
         found = {}
         for name, text in parse_qsl(query, keep_blank_values=True):
-            if ("query", name.lower()) not in self.parameters or name != name.lower():
+            if ("query", name) not in self.parameters:
                 raise Violation(f"query parameter {name}: unknown")
             if name in found:
                 raise Violation(f"query parameter {name}: stands twice")
@@ -160,7 +172,7 @@ class Contract:
                 if method in item:
                     self.operations.append(Operation(method, route, shared, item[method]))
         flows = document["components"]["securitySchemes"]["oauth"]["flows"]
-        self.scopes = list(flows["clientCredentials"]["scopes"])
+        self.scopes = [scope for flow in flows.values() for scope in flow["scopes"]]
 
     def find(self, method, path):
         """The operation and the match of its path; a Violation with 404 or 405 if there is none."""
@@ -173,10 +185,16 @@ class Contract:
             raise Violation(f"{method} isn't allowed here", 405)
         raise Violation(f"no such path: {path}"[:200], 404)
 
-    def check_answer(self, op, status, value):
-        """Our own answers keep to the document too: this raises only on a fault of the stand-in."""
+    def check_answer(self, op, status, value, plain=False, empty=False):
+        """Our own answers keep to the document too: this raises only on a fault of the stand-in. The media type; for
+        PLAIN text the one that isn't JSON, for an EMPTY answer None."""
         kinds = op.answers.get(str(status))
         if kinds is None:
             raise Violation(f"{op.id}: the document knows no answer {status}")
-        if kinds:
-            complain(kinds["application/json"], value, f"{op.id} {status}")
+        if empty:
+            return None
+        kind = next((kind for kind in kinds if plain != (kind == "application/json")), None)
+        if kind is None:
+            raise Violation(f"{op.id}: the document knows no such body of an answer {status}")
+        complain(kinds[kind], value, f"{op.id} {status}")
+        return kind

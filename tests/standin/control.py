@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The control interface: plain HTTP on a loopback port, POST /VERB with a JSON object, JSON back.
 
-A verb is a method of Control; its parameters are the keys of the object. GET /VERB is a POST without any.
+A verb is a method of Control, or of the API's VERBS; its parameters are the keys of the object. GET /VERB is a
+POST without any.
 """
 
 import inspect
@@ -10,7 +11,7 @@ import os
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from umbrella import merge
+from api import merge
 
 
 class Control:
@@ -26,43 +27,27 @@ class Control:
         return {name: f"{inspect.signature(verb)} {verb.__doc__.strip()}" for name, verb in self.verbs().items()}
 
     def verbs(self):
-        return {name: getattr(self, name) for name in dir(type(self))
-                if not name.startswith("_") and name != "verbs"}
+        return {name: getattr(place, name) for place in (self, self._api.VERBS(self._api))
+                for name in dir(type(place)) if not name.startswith("_") and name not in ("verbs", "run")}
+
+    def run(self, verb, **arguments):
+        """Run one verb."""
+        with self.standin.lock:
+            verbs = self.verbs()
+            if verb not in verbs:
+                raise KeyError(f"no such verb: {verb}; try help")
+            return verbs[verb](**arguments)
 
     def state(self):
-        """Roles, organisations with accounts and former accounts, keys (no secrets), known, foreign, resets."""
+        """All that the API has: accounts, roles, keys (no secrets), …"""
         return self._api.get_state()
 
-    def accounts(self, organization=None):
-        """The accounts alone, of one organisation (default: the first)."""
-        number = organization or next(iter(self._api.organizations))
-        owner = self._api.organizations[number]
-        return [a.to_dict(self._api.roles, self._api.quirks) | {"resets": a.resets}
-                for a in owner.accounts.values()]
-
     def set_state(self, **parts):
-        """Replace the parts that are given: roles, organizations, keys, known, foreign."""
+        """Replace the parts that are given; which there are: PARTS of the API's class."""
         self._api.set_state(parts)
 
-    def add_accounts(self, accounts, organization=None):
-        """By hand, past all rules: [{"email": …, "role": label or "roleId": number, …}]."""
-        self._api.add_accounts(organization or next(iter(self._api.organizations)), accounts)
-
-    def fill(self, count, organization=None, domain="example.com", first=1, role="Read Only"):
-        """Add COUNT accounts u0000001@DOMAIN …"""
-        self.add_accounts([{"email": f"u{n:07d}@{domain}", "role": role, "firstname": "First",
-                            "lastname": f"Last {n}"} for n in range(first, first + count)], organization)
-
-    def remove_accounts(self, emails, organization=None, forget=False):
-        """By hand; they become former accounts, unless forgotten altogether."""
-        self._api.remove_accounts(organization or next(iter(self._api.organizations)), emails, forget)
-
-    def change_account(self, email, fields, organization=None):
-        """By hand: role, status, names, time zone."""
-        self._api.change_account(organization or next(iter(self._api.organizations)), email, fields)
-
     def quirks(self, **changes):
-        """Change the API's switches (umbrella.py QUIRKS), give them all."""
+        """Change the API's switches (QUIRKS of umbrella.py, primavera.py), give them all."""
         self._api.set_quirks(changes)
         return self._api.quirks
 
@@ -111,7 +96,7 @@ class Control:
         self.standin.faults.clear(id)
 
     def expire_tokens(self):
-        """Every token given so far is expired from now on: 400 invalid_request."""
+        """Every token given so far is expired from now on."""
         self.standin.tokens.expire()
 
     def revoke_tokens(self):
@@ -158,13 +143,8 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def _run(self, body):
-        verb = self.server.control.verbs().get(self.path.strip("/"))
-        if verb is None:
-            return self._answer(404, {"error": f"no such verb: {self.path}; try /help"})
         try:
-            arguments = json.loads(body or b"{}")
-            with self.server.control.standin.lock:
-                value = verb(**arguments)
+            value = self.server.control.run(self.path.strip("/"), **json.loads(body or b"{}"))
         except Exception as error:      # whatever a test did wrong belongs in the test's output
             return self._answer(400, {"error": f"{type(error).__name__}: {error}"})
         self._answer(200, value)

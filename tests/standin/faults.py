@@ -174,13 +174,36 @@ def duplicate_keys(link, reply, do, server):
     link.reply(reply)
 
 
+@kind("edit", real=True)
+def edit(link, reply, do, server):
+    """drop: so many bytes from the end of the true answer; append, prepend: text; as valid HTTP"""
+    body = reply.body
+    reply.body = do.get("prepend", "").encode() + body[:len(body) - do.get("drop", 0)] + do.get("append", "").encode()
+    link.reply(reply)
+
+
+@kind("oversize", real=True)
+def oversize(link, reply, do, server):
+    """bytes (default 1 MiB) of text as member field (default middleName) of element row (default 0) of the array in
+    the true answer, which is the answer itself or a member of it"""
+    value = json.loads(reply.body)
+    rows = value if isinstance(value, list) else next(item for item in value.values() if isinstance(item, list))
+    rows[do.get("row", 0)][do.get("field", "middleName")] = "x" * do.get("bytes", 1 << 20)
+    reply.body = json.dumps(value, ensure_ascii=False).encode()
+    link.reply(reply)
+
+
 @kind("truncate", real=True)
 def truncate(link, reply, do, server):
     """bytes (default half of the body) of the true answer, with its true length announced, then the end;
-    how: cut (default), close (with TLS notification), reset"""
+    how: cut (default), close (with TLS notification), reset; chunked: true for a chunk and no last one"""
     part = reply.body[:do.get("bytes", len(reply.body) // 2)]
     length = max(len(reply.body), len(part) + do.get("missing", 1))
-    link.send(reply.head(length=length) + part)
+    if do.get("chunked"):
+        link.send(reply.head(length=-1, Transfer_Encoding="chunked"))
+        link.send_chunk(part)
+    else:
+        link.send(reply.head(length=length) + part)
     getattr(link, do.get("how", "cut"))()
 
 
@@ -201,16 +224,14 @@ def huge(link, reply, do, server):
     piece = b'"' + b"0123456789abcdef" * 2047 + b'",'
     sent = 0
 
-    def put(data):
-        link.send(b"%x\r\n%s\r\n" % (len(data), data) if chunked else data)
-
+    put = link.send_chunk if chunked else link.send
     put(b"[")
     while sent + len(piece) + 4 < size:
         put(piece)
         sent += len(piece)
     put(b'"' + b" " * (size - sent - 4) + b'"]')
     if chunked:
-        link.send(b"0\r\n\r\n")
+        link.send_chunk(b"")
 
 
 @kind("deep")

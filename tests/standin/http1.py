@@ -36,12 +36,26 @@ class Request:
 
 
 class Reply:
+    """An answer. A body given as a list of pieces goes out in chunks, each as soon as the one before is through."""
+
     def __init__(self, status, body=b"", headers=(), content_type="application/json"):
         self.status = status
-        self.body = body
+        self.pieces = None
+        if isinstance(body, list):
+            self.pieces = body
+        else:
+            self._body = body
         self.headers = list(headers)
         self.content_type = content_type
         self.reason = None
+
+    @property
+    def body(self):
+        return self._body if self.pieces is None else b"".join(self.pieces)
+
+    @body.setter
+    def body(self, data):
+        self.pieces, self._body = None, data
 
     def head(self, length=None, **extra):
         """The status line and headers; LENGTH None: the true one, -1: no Content-Length at all."""
@@ -50,7 +64,7 @@ class Reply:
         except ValueError:
             reason = "Unknown"
         lines = [f"HTTP/1.1 {self.status} {reason}", f"Date: {formatdate(usegmt=True)}"]
-        if self.content_type and (self.body or length):
+        if self.content_type and (length or self.pieces or self.body):
             lines.append(f"Content-Type: {self.content_type}")
         if length is None:
             length = len(self.body)
@@ -164,7 +178,17 @@ class Link:
 
     def reply(self, reply, body=True):
         extra = {} if self.keep else {"Connection": "close"}
+        if reply.pieces and body:
+            self.send(reply.head(length=-1, Transfer_Encoding="chunked", **extra))
+            for piece in reply.pieces:
+                self.send_chunk(piece)
+            self.send_chunk(b"")
+            return
         self.send(reply.head(**extra) + (reply.body if body else b""))
+
+    def send_chunk(self, data):
+        """One chunk of the chunked coding; an empty one is the last."""
+        self.send(b"%x\r\n%s\r\n" % (len(data), data))
 
     def pause(self, seconds):
         """Wait, but not longer than the peer does. Gone if it went away meanwhile."""

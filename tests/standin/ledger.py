@@ -12,6 +12,19 @@ def password_facts(text):
     return {"length": len(text), "classes": sum(kinds.values()), **kinds}
 
 
+def redact(value, found):
+    """VALUE with each password in it replaced by its length; the passwords go to FOUND."""
+    if isinstance(value, list):
+        return [redact(item, found) for item in value]
+    if not isinstance(value, dict):
+        return value
+    hidden = {}
+    if isinstance(value.get("password"), str):
+        found.append(value["password"])
+        hidden["password"] = f"<redacted length={len(value['password'])}>"
+    return {key: redact(item, found) for key, item in value.items()} | hidden
+
+
 class Ledger:
     def __init__(self, path=None):
         self.lock = threading.Lock()
@@ -45,7 +58,8 @@ class Ledger:
             return record
 
     def redact(self, entry, headers, body):
-        """Put BODY into ENTRY, with a password replaced by facts about it."""
+        """Put BODY into ENTRY, with passwords replaced by facts about them: `password` about the first, `passwords`
+        about each, in order."""
         if not body:
             entry["body"] = None
             return
@@ -55,13 +69,13 @@ class Ledger:
         except ValueError:
             entry["body"] = f"<unreadable, {len(body)} bytes>"
             return
-        if isinstance(value, dict) and isinstance(value.get("password"), str):
-            secret = value["password"]
+        found = []
+        entry["body"] = redact(value, found)
+        if found:
             with self.lock:
-                self.passwords.append(secret)
-            value = {**value, "password": f"<redacted length={len(secret)}>"}
-            entry["password"] = password_facts(secret)
-        entry["body"] = value
+                self.passwords += found
+            entry["passwords"] = [password_facts(secret) for secret in found]
+            entry["password"] = entry["passwords"][0]
 
     def since(self, sequence=0):
         with self.lock:

@@ -13,12 +13,6 @@ sys.dont_write_bytecode = True
 from control import ControlServer       # noqa: E402
 from exchange import APIS, StandIn      # noqa: E402
 
-# Without a configuration of its own: one organisation, one key, the published limits.
-DEFAULT_STATE = {
-    "organizations": [{"id": 1000001, "name": "Example"}],
-    "keys": [{"key": "test-key", "secret": "test-secret", "organization": 1000001}],
-}
-
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__)
@@ -46,7 +40,7 @@ def configuration(options):
             config[name] = getattr(options, name)
     if "ca_dir" not in config:
         sys.exit("standin: needs --ca-dir, or ca_dir in its configuration")
-    config.setdefault("state", DEFAULT_STATE)
+    config.setdefault("state", APIS[config.get("api", "umbrella")].DEFAULT_STATE)
     if options.no_limits:
         config.setdefault("switches", {}).setdefault("limits", {})["enforce"] = False
     return config
@@ -59,7 +53,7 @@ def main():
     standin = StandIn(config)
     control = ControlServer(config.get("control", "127.0.0.1:0"), standin)
     if options.fill:
-        control.control.fill(options.fill)
+        control.control.run("fill", count=options.fill)
     ready = {**control.control.facts(), "control": control.url}
     os.write(options.ready_fd, (json.dumps(ready) + "\n").encode())
     if options.ready_fd > 2:

@@ -8,11 +8,13 @@ An address is compared without case. It can be
   foreign   it belongs to an organisation that doesn't let go: refused both ways.
 """
 
-import copy
 import itertools
 import json
-import random
 import time
+import uuid
+
+from api import Api, Refused, Rendered, fold
+from http1 import Reply
 
 BUILT_IN_ROLES = [(1, "Full Admin"), (2, "Read Only"), (3, "Block Page Bypass"), (4, "Reporting Only"),
                   (5, "Investigate Only")]
@@ -40,27 +42,6 @@ QUIRKS = {
         "on_page": [],          # [{"page": 1, "remove": EMAIL} or {"page": 1, "add": {…}}], once, after it
     },
 }
-
-
-class Refused(Exception):
-    def __init__(self, status, text):
-        super().__init__(text)
-        self.status = status
-
-
-def fold(email):
-    return email.strip().casefold()
-
-
-def merge(old, new, where=""):
-    """NEW over OLD, recursively; unknown keys are errors, so that a test can't misspell a switch."""
-    merged = dict(old)
-    for key, value in new.items():
-        if key not in old:
-            raise KeyError(f"unknown switch {where}{key}")
-        deep = isinstance(old[key], dict) and key not in ("short", "extra_headers")
-        merged[key] = merge(old[key], value, f"{where}{key}.") if deep else value
-    return merged
 
 
 class Account:
@@ -116,50 +97,44 @@ class Organization:
         self.listed = (None, [])
 
 
-class Umbrella:
-    """All state and every operation. The caller holds a lock around each method."""
-
+class Umbrella(Api):
     contract = "umbrella.yaml"
+    QUIRKS = QUIRKS
+    DEFAULT_STATE = {       # one organisation, one key
+        "organizations": [{"id": 1000001, "name": "Example"}],
+        "keys": [{"key": "test-key", "secret": "test-secret", "organization": 1000001}],
+    }
+    PARTS = ("roles", "organizations", "keys", "known", "foreign")
 
-    def __init__(self, state=None, quirks=None, check_user=None):
-        self.quirks = merge(copy.deepcopy(QUIRKS), quirks or {})
-        self.version = 0            # of what a rendered account depends on
-        self.check_user = check_user or (lambda value: None)
+    def start(self):
         self.next_id = itertools.count(11957342)
         self.organizations = {}
         self.roles = dict(BUILT_IN_ROLES)
         self.role_owner = {}
-        self.keys = {}
         self.known = set()
         self.foreign = set()
         self.resets = []
-        self.shapes = set()
         self.operations = {"listUsers": self.list_users, "createUser": self.create_user,
                            "getUser": self.get_user, "deleteUser": self.delete_user,
                            "listRoles": self.list_roles, "resetPasswords": self.reset_passwords,
                            "listOrganizations": self.list_organizations}
-        self.set_state(state or {})
 
     # --- state, as the control interface sees it ---
 
-    def set_state(self, state):
-        """Each part of STATE that is there replaces that part."""
-        unknown = set(state) - {"roles", "organizations", "keys", "known", "foreign"}
-        if unknown:
-            raise KeyError(f"unknown part of the state: {', '.join(sorted(unknown))}")
-        if "roles" in state:
-            self.roles = dict(BUILT_IN_ROLES) | {r["roleId"]: r["label"] for r in state["roles"]}
-            self.role_owner = {r["roleId"]: r.get("organizationId", 0) for r in state["roles"]}
-            self.version += 1
-        if "organizations" in state:
-            self.organizations = {}
-            for item in state["organizations"]:
-                self._load_organization(item)
-        if "keys" in state:
-            self.keys = {item["key"]: dict(item) for item in state["keys"]}
-        for part in ("known", "foreign"):
-            if part in state:
-                setattr(self, part, {fold(email) for email in state[part]})
+    def set_roles(self, items):
+        self.roles = dict(BUILT_IN_ROLES) | {r["roleId"]: r["label"] for r in items}
+        self.role_owner = {r["roleId"]: r.get("organizationId", 0) for r in items}
+
+    def set_organizations(self, items):
+        self.organizations = {}
+        for item in items:
+            self._load_organization(item)
+
+    def set_known(self, emails):
+        self.known = {fold(email) for email in emails}
+
+    def set_foreign(self, emails):
+        self.foreign = {fold(email) for email in emails}
 
     def _load_organization(self, item):
         organization = Organization(item["id"], item.get("name", f"Organisation {item['id']}"),
@@ -216,12 +191,58 @@ class Umbrella:
                               for a in o.accounts.values()],
                  "former": [a.to_dict(self.roles, self.quirks) for a in o.former.values()]}
                 for o in self.organizations.values()],
-            "keys": [{k: v for k, v in item.items() if k != "secret"} for item in self.keys.values()],
+            "keys": self.public_keys(),
             "known": sorted(self.known), "foreign": sorted(self.foreign), "resets": list(self.resets)}
 
-    def set_quirks(self, quirks):
-        self.quirks = merge(self.quirks, quirks)
-        self.version += 1
+    # --- who asks, and how it is answered ---
+
+    def identify(self, op, request, tokens, entry):
+        if op is not None and op.basic:
+            key = self.basic(request)
+            if key is None:
+                raise Refused(401, "Invalid authentication credentials")
+            entry["key"] = key
+            return {"key": key, "organization": self.keys[key]["organization"], "parent": True}
+        token = tokens.find(request)
+        if token is None:
+            raise Refused(401, "Unauthorized request")
+        entry.update(key=token["key"], organization=token["organization"], token=token["number"])
+        if token["until"] <= time.monotonic():
+            raise Refused(400, body=b'{"error":"invalid_request"}')
+        return token
+
+    def authorize(self, op, values, token):
+        if op.basic:
+            child = values[2].get("x-umbrella-orgid")
+            organization = self.organizations.get(child)
+            if child is not None and (organization is None or token["organization"] not in (
+                    organization.id, organization.parent)):
+                raise Refused(403)
+            return
+        granted = self.keys[token["key"]].get("scopes", self.rules.scopes)
+        if not set(op.scopes) <= set(granted) or (op.parent_only and not token["parent"]):
+            raise Refused(403)
+
+    def issue(self, op, values, token, tokens, rules):
+        own = token["organization"]
+        organization = values[2].get("x-umbrella-orgid") or own
+        told = rules["expires_in"]
+        lifetime = told if rules["lifetime"] is None else rules["lifetime"]
+        value = {"token_type": rules["token_type"], "expires_in": told,
+                 "access_token": tokens.issue(lifetime, key=token["key"], organization=organization,
+                                              parent=organization == own)}
+        token["organization"] = organization
+        self.rules.check_answer(op, 200, value)
+        return Reply(200, json.dumps(value).encode(),
+                     [("Cache-Control", "no-store"), ("x-request-id", uuid.uuid4().hex)])
+
+    def subject(self, token):
+        return self.organizations[token["organization"]]
+
+    def problem(self, status, text="", body=None):
+        text = text or {403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed", 429: "API rate limit exceeded",
+                        }.get(status, "Invalid request")
+        return Reply(status, body or json.dumps({"message": text}, separators=(",", ":")).encode())
 
     # --- operations: each takes (organisation, path values, query, body), gives (status, value or raw text) ---
 
@@ -230,18 +251,10 @@ class Umbrella:
         version, text = account.rendered
         if version != self.version:
             value = account.to_dict(self.roles, self.quirks)
-            self._check_shape(value)
+            self.check_shape(value, (value.get("lastLoginTime"),))
             text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
             account.rendered = (self.version, text)
         return text
-
-    def _check_shape(self, value):
-        """The contract looks at names, types and emptiness: each combination is checked once."""
-        shape = tuple((name, type(item), not item) for name, item in value.items())
-        shape += (value.get("lastLoginTime"),)
-        if shape not in self.shapes:
-            self.check_user(value)
-            self.shapes.add(shape)
 
     def list_users(self, organization, path, query, body):
         paging = self.quirks["paging"]
@@ -253,7 +266,7 @@ class Umbrella:
         rows = self._cut(self._listed(organization), page, limit, paging)
         text = "[" + ",".join(self.render(account) for account in rows) + "]"
         self._after_page(organization, page)
-        return 200, text
+        return 200, Rendered(text)
 
     def _listed(self, organization):
         """The rows of a listing in order; kept until something changes, for the sake of large tests."""
@@ -318,7 +331,7 @@ class Umbrella:
         account = self._find(organization, path["userId"])
         if account.created and time.monotonic() - account.created < self.quirks["get_delay"]:
             raise Refused(404, "Not Found")
-        return 200, self.render(account)
+        return 200, Rendered(self.render(account))
 
     def delete_user(self, organization, path, query, body):
         account = self._find(organization, path["userId"])
@@ -359,7 +372,7 @@ class Umbrella:
         account = self._account({**fields, "status": self.quirks["created_status"],
                                  "created": time.monotonic()})
         organization.add(account)
-        return self.render(account)
+        return Rendered(self.render(account))
 
     def list_roles(self, organization, path, query, body):
         shown = [(n, label) for n, label in self.roles.items()
@@ -396,26 +409,37 @@ class UmbrellaGov(Umbrella):
     contract = "umbrella-gov.yaml"
 
 
-class Tokens:
-    """Who may have a token, and whose token is whose."""
+class UmbrellaVerbs:
+    """The control verbs that only Umbrella has; see control.py."""
 
-    def __init__(self, api, random_seed=None):
-        self.api = api
-        self.random = random.Random(random_seed)
-        self.issued = {}
-        self.count = 0
+    def __init__(self, api):
+        self._api = api
 
-    def issue(self, key, organization, lifetime):
-        self.count += 1
-        text = "eyJ" + "".join(self.random.choices("abcdefghijklmnopqrstuvwxyzABCDEFGHIJ0123456789-_", k=1850))
-        self.issued[text] = {"number": self.count, "key": key, "organization": organization,
-                             "parent": organization == self.api.keys[key]["organization"],
-                             "until": time.monotonic() + lifetime}
-        return text
+    def _first(self, organization):
+        return organization or next(iter(self._api.organizations))
 
-    def expire(self):
-        for token in self.issued.values():
-            token["until"] = 0.0
+    def accounts(self, organization=None):
+        """The accounts alone, of one organisation (default: the first)."""
+        owner = self._api.organizations[self._first(organization)]
+        return [a.to_dict(self._api.roles, self._api.quirks) | {"resets": a.resets}
+                for a in owner.accounts.values()]
 
-    def revoke(self):
-        self.issued.clear()
+    def add_accounts(self, accounts, organization=None):
+        """By hand, past all rules: [{"email": …, "role": label or "roleId": number, …}]."""
+        self._api.add_accounts(self._first(organization), accounts)
+
+    def fill(self, count, organization=None, domain="example.com", first=1, role="Read Only"):
+        """Add COUNT accounts u0000001@DOMAIN …"""
+        self.add_accounts([{"email": f"u{n:07d}@{domain}", "role": role, "firstname": "First",
+                            "lastname": f"Last {n}"} for n in range(first, first + count)], organization)
+
+    def remove_accounts(self, emails, organization=None, forget=False):
+        """By hand; they become former accounts, unless forgotten altogether."""
+        self._api.remove_accounts(self._first(organization), emails, forget)
+
+    def change_account(self, email, fields, organization=None):
+        """By hand: role, status, names, time zone."""
+        self._api.change_account(self._first(organization), email, fields)
+
+
+Umbrella.VERBS = UmbrellaVerbs

@@ -37,19 +37,28 @@ class Person:
         """This person's account, for StandIn.add_accounts."""
         return {"email": self.email, "firstname": self.first, "lastname": self.last, "role": role}
 
+    def user(self, **fields):
+        """The same at Primavera."""
+        return {"loginId": self.uid, "emailAddress": self.email, "firstName": self.first, "lastName": self.last, **fields}
+
 
 def group_dn(name):
     return f"cn={name},{GROUPS}"
 
 
 class Company:
-    """PEOPLE people: the first ADMINS of them are in umbrella-admins too, the last OUTSIDERS in no group."""
+    """PEOPLE people: the first ADMINS of them are in umbrella-admins too, the last OUTSIDERS in no group. SERVICES: for
+    what there are groups, umbrella, primavera (whose second group is primavera-unifier), or both."""
 
-    def __init__(self, people=10, admins=1, outsiders=0, groups=None, extra=()):
+    def __init__(self, people=10, admins=1, outsiders=0, groups=None, extra=(), services=("umbrella",)):
         self.people = [Person(f"p{n:05d}", number=n) for n in range(people)]
         self.people += list(extra)
         members = self.people[:len(self.people) - outsiders]
-        self.groups = {"umbrella": members, "umbrella-admins": self.people[:admins], **(groups or {})}
+        second = {"umbrella": "umbrella-admins", "primavera": "primavera-unifier"}
+        self.groups = {}
+        for service in services:
+            self.groups |= {service: members, second[service]: self.people[:admins]}
+        self.groups |= groups or {}
 
     def entries(self, with_ids=True):
         yield SUFFIX, {"objectClass": ["dcObject", "organization"], "dc": "example", "o": "Example"}

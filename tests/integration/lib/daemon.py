@@ -12,6 +12,7 @@ from . import confwrite
 from .company import BIND_DN, BIND_PASSWORD, PEOPLE, group_dn
 from .notify import NotifySocket
 from .process import cpu_seconds, end, pss_bytes, scaled, spawn, wait_for
+from .standin import COMPANY, P6, UNIFIER
 
 SANITIZER = re.compile(r"ERROR: \w+Sanitizer|runtime error:|WARNING: MemorySanitizer|assertion .* failed", re.I)
 
@@ -41,10 +42,13 @@ class Result:
         except ValueError:
             raise AssertionError(f"no JSON document on standard output: {self}") from None
 
-    def target(self, name="umbrella"):
-        return next(t for t in self.json["targets"] if t["name"] == name)
+    def target(self, name=None):
+        """The target with this NAME; without one the only target, or the one that is called umbrella."""
+        targets = self.json["targets"]
+        return targets[0] if name is None and len(targets) == 1 else next(
+            t for t in targets if t["name"] == (name or "umbrella"))
 
-    def actions(self, kind=None, target="umbrella"):
+    def actions(self, kind=None, target=None):
         return [a for a in self.target(target)["actions"] if kind in (None, a["action"])]
 
     def __repr__(self):
@@ -65,8 +69,7 @@ class Idsyncd:
         self.credentials = {"ldap-password": BIND_PASSWORD}
         self.config = {"directory": directory_config(slapd), "targets": [], "first_plan": "apply", **top}
         if standin is not None:
-            self.credentials |= {"umbrella-key": standin.key, "umbrella-secret": standin.secret}
-            self.config["targets"].append(target_config(standin))
+            self.add_target(standin)
         self.environment = {}
         self.outputs = []       # paths and texts that must not hold secrets or sanitizer reports
         self.daemons = []
@@ -74,6 +77,13 @@ class Idsyncd:
     @property
     def target(self):
         return self.config["targets"][0]
+
+    def add_target(self, standin, **settings):
+        """Configure STANDIN as a further target, with its credentials; the target, to be changed at will."""
+        target = target_config(standin, **settings)
+        self.credentials |= {target["key_credential"]: standin.key, target["secret_credential"]: standin.secret}
+        self.config["targets"].append(target)
+        return target
 
     def write(self):
         """Write configuration and credentials; done before each run."""
@@ -154,7 +164,7 @@ class Idsyncd:
         for text in self.texts():
             report = SANITIZER.search(text)
             assert not report, text[max(0, report.start() - 200):report.start() + 6000]
-        where = find_secrets([*secrets, *(c for n, c in self.credentials.items() if n != "umbrella-key")],
+        where = find_secrets([*secrets, *(c for n, c in self.credentials.items() if not n.endswith("-key"))],
                              self.texts(), self.state_files())
         assert not where, f"secrets found: {where}"
 
@@ -231,12 +241,26 @@ def directory_config(slapd):
             "timeout": "10s", "poll_interval": "1s"}
 
 
-def target_config(standin, name="umbrella"):
-    return {"name": name, "type": standin.api, "url": standin.url, "ca_file": f"{standin.ca}/ca.pem",
-            "key_credential": "umbrella-key", "secret_credential": "umbrella-secret",
-            "groups": [group_dn("umbrella")],
-            "roles": [{"group": group_dn("umbrella-admins"), "role": "Full Admin"}, {"role": "Read Only"}],
+def target_config(standin, name=None):
+    """Umbrella: the groups umbrella and umbrella-admins. Primavera: primavera, primavera-unifier (see Company)."""
+    if standin.api == "primavera":
+        own = primavera_config(standin)
+    else:
+        own = {"key_credential": "umbrella-key", "secret_credential": "umbrella-secret",
+               "groups": [group_dn("umbrella")],
+               "roles": [{"group": group_dn("umbrella-admins"), "role": "Full Admin"}, {"role": "Read Only"}]}
+    default = "primavera" if standin.api == "primavera" else "umbrella"
+    return {"name": name or default, "type": standin.api, "url": standin.url, "ca_file": f"{standin.ca}/ca.pem", **own,
             "rate": {"second": 1000, "minute": 60000, "half_hour": 1800000}, "timeout": "10s"}
+
+
+def primavera_config(standin):
+    """Everybody in primavera gets P6, who is in primavera-unifier Unifier too."""
+    return {"key_credential": "primavera-key", "secret_credential": "primavera-secret", "tenant": standin.tenant or None,
+            "groups": [group_dn("primavera")],
+            "company": {"id": COMPANY["id"], "name": COMPANY["name"], "display_name": COMPANY["displayName"]},
+            "applications": [{"group": group_dn("primavera"), "names": [P6]},
+                             {"group": group_dn("primavera-unifier"), "names": [UNIFIER]}]}
 
 
 def find_secrets(secrets, texts=(), files=(), pids=()):

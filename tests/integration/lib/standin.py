@@ -16,10 +16,17 @@ PROGRAM = os.path.normpath(f"{HERE}/../../standin/standin.py")
 ORGANIZATION = 1000001
 KEY = "test-key-73f1"
 SECRET = "tell-nobody-secret-2207"
+COMPANY = {"id": "1", "name": "example", "displayName": "Example Ltd", "type": "Company"}
+P6, UNIFIER, ANALYTICS = APPLICATIONS = ["P6Production", "PrimaveraUnifierProduction", "AnalyticsProduction"]
 FAULT_KEYS = ("name", "method", "path", "at", "skip", "count", "probability", "organization", "key", "seed")
 
+# What in a path names an account or a job.
+ACCOUNT = re.compile(r"/\d+(?=$|/draft$|/log$)|(?<=/v3/user)/(?!status/|change-|manual-reset-pwd/|auto-reset-pwd$)[^/]+")
 
-def default_state():
+
+def default_state(api="umbrella"):
+    if api == "primavera":
+        return {"companies": [COMPANY], "applications": APPLICATIONS, "keys": [{"key": KEY, "secret": SECRET}]}
     return {"organizations": [{"id": ORGANIZATION, "name": "Example"}],
             "keys": [{"key": KEY, "secret": SECRET, "organization": ORGANIZATION}]}
 
@@ -36,10 +43,11 @@ class StandIn:
         self.allow_violations = False
         self.key, self.secret = KEY, SECRET
         self.ledger_path = f"{self.home}/ledger.jsonl"
-        config = {"ca_dir": self.ca, "ledger": self.ledger_path, "state": default_state(), **config}
+        self.api = config.get("api", "umbrella")
+        config = {"ca_dir": self.ca, "ledger": self.ledger_path, "state": default_state(self.api), **config}
         if not limits:
             config.setdefault("switches", {}).setdefault("limits", {})["enforce"] = False
-        self.api = config.get("api", "umbrella")
+        self.tenant = config.get("quirks", {}).get("tenant", "")
         with open(f"{self.home}/standin.json", "w") as out:
             json.dump(config, out)
         self._start()
@@ -85,14 +93,34 @@ class StandIn:
         spec = {name: settings.pop(name) for name in FAULT_KEYS if name in settings}
         return self.control("fault", do={"kind": kind, **settings}, **spec)
 
+    def users(self, organization=None):
+        """The accounts, at Primavera without those that are keys."""
+        where = {} if organization is None else {"organization": organization}
+        return [a for a in self.control("accounts", **where) if not a.get("own")]
+
     def emails(self, organization=None):
-        return sorted(a["email"] for a in self.control("accounts", organization=organization))
+        return sorted(a["email"] for a in self.users(organization))
 
     def account(self, email, organization=None):
         """The account with this address, or None."""
-        found = [a for a in self.control("accounts", organization=organization)
-                 if a["email"].casefold() == email.casefold()]
-        return found[0] if found else None
+        return next((a for a in self.users(organization) if a["email"].casefold() == email.casefold()), None)
+
+    # --- Primavera only ---
+
+    def user(self, login):
+        """The user with this login (a key's too), or None."""
+        return next((a for a in self.control("accounts") if a["loginId"].casefold() == login.casefold()), None)
+
+    def roles(self, login):
+        """The names of this user's applications, sorted."""
+        return sorted(role["name"] for role in self.user(login)["roles"])
+
+    def job(self, number=None):
+        """The job with this number, or the newest, or None."""
+        found = [job for job in self.control("jobs") if number in (None, job["number"])]
+        return found[-1] if found else None
+
+    # --- the ledger ---
 
     def calls(self, method=None, path="", status=None):
         """The ledger's entries with this method and status, and a path in which the expression PATH is found."""
@@ -101,16 +129,21 @@ class StandIn:
                 and status in (None, call["status"])]
 
     def counts(self):
-        """{"POST /admin/v2/users": 3, …}, account numbers as {id}."""
+        """{"POST /admin/v2/users": 3, …}, numbers and logins as {id}."""
         found = {}
         for call in self.control("ledger"):
-            name = call["method"] + " " + re.sub(r"/\d+$", "/{id}", call["path"])
+            name = call["method"] + " " + ACCOUNT.sub("/{id}", call["path"])
             found[name] = found.get(name, 0) + 1
         return found
 
     def wait_calls(self, number, method=None, path="", timeout=10):
         return wait_for(lambda: len(found := self.calls(method, path)) >= number and found, timeout,
                         f"{number} calls of {method} {path}")
+
+    def wait_job(self, state="done", number=None, timeout=10):
+        """The newest job, or the one with this number, once it is in STATE."""
+        return wait_for(lambda: (job := self.job(number)) and job["state"] == state and job, timeout,
+                        f"a job that is {state}")
 
     def wait_emails(self, emails, timeout=10, organization=None):
         wanted = sorted(emails)
