@@ -7,7 +7,7 @@
 #include "sync/unfinished.h"
 #include "target/target.h"
 
-#define REASON "its person has left, so the account that was deleted for a new role isn't created again"
+#define REASON "its person has left: the account, deleted for a new role, isn't created again"
 
 typedef struct Search {
         const JudgeInput *in;
@@ -31,13 +31,26 @@ static bool has_left(const Search *s, const char *person) {
         return s->in->absence_proven || (p && p->present && p->disabled);
 }
 
+/* Begun, and not under way. One whose create may have gone out is finished: there may be an account by now. */
+static bool is_stopped(const QueueItem *item) {
+        switch (item->state) {
+        case QUEUE_WAITING:
+                return item->step != STEP_START;
+        case QUEUE_UNCERTAIN:
+                return item->step == STEP_DELETING;
+        case QUEUE_DEAD:
+                return item->step == STEP_DELETED;
+        default:
+                return false;
+        }
+}
+
 static int look_at(const QueueItem *item, void *userdata) {
         Search *s = userdata;
         int64_t *ids;
         int r;
 
-        if (item->action.kind != ACTION_RECREATE || item->step != STEP_DELETED ||
-            (item->state != QUEUE_WAITING && item->state != QUEUE_DEAD))
+        if (item->action.kind != ACTION_RECREATE || !is_stopped(item))
                 return 0;
         if (s->people.size == 0) {
                 r = people_index(s->in->people, &s->people);

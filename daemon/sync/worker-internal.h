@@ -45,6 +45,7 @@ struct Worker {
         LoopTask *task;
         LoopTimer *timer;
         bool started, draining;
+        usec_t started_at;              /* monotonic */
         Failure *failures;
         size_t n_failures;
 };

@@ -175,10 +175,27 @@ Worker *worker_free(Worker *w) {
 
 void worker_start(Worker *w) {
         w->started = true;
+        w->started_at = loop_now(w->loop);
         worker_kick(w);
 }
 
+/* A plan, or an operator, may have ended the row of an action that still waits for its call. */
+static void leave_ended(Worker *w) {
+        Job *job, *next;
+
+        for (job = TAILQ_FIRST(&w->jobs); job; job = next) {
+                _cleanup_(queue_item_freep) QueueItem *item = NULL;
+
+                next = TAILQ_NEXT(job, link);
+                if (job->call && channel_call_is_sent(job->call))
+                        continue;
+                if (store_queue_get(w->store, job->item->id, &item) >= 0 && (!item || item->finished > 0))
+                        job_end(job);
+        }
+}
+
 void worker_kick(Worker *w) {
+        leave_ended(w);
         loop_task_arm(w->task);
 }
 

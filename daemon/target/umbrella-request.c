@@ -103,7 +103,10 @@ static void put_role(Secret *body, int *q, uint64_t role) {
                 *q = secret_append_str(body, text);
 }
 
+/* A recreate changes the role alone: another address wouldn't be known to the API as a deleted account's. */
 static const char *wanted_address(const Action *a) {
+        if (a->kind == ACTION_RECREATE && a->has_before && a->before.address)
+                return a->before.address;
         return a->has_after && a->after.address ? a->after.address : a->address;
 }
 

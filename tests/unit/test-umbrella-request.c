@@ -194,6 +194,10 @@ static void test_create_refused(void **state) {
 static void test_create_short(void **state) {
         CallInput in = { .call = CALL_CREATE_SHORT, .action = &action, .role_id = "5" };
         Action nobody = { .kind = ACTION_CREATE };
+        Action recreate = {
+                .kind = ACTION_RECREATE, .address = "new@example.com", .has_before = true, .before = { .address = "old@example.com" },
+                .has_after = true, .after = { .address = "new@example.com" },
+        };
         CallRequest r;
 
         (void) state;
@@ -206,6 +210,11 @@ static void test_create_short(void **state) {
         in.role_id = "";
         refused(&target, &in);
         in.role_id = "5";
+        /* Recreated is the account as it was, but for its role. */
+        in.action = &recreate;
+        assert_int_equal(build(&target, &in, &r), 0);
+        assert_string_equal(secret_data(r.body), "{\"email\":\"old@example.com\",\"roleId\":5}");
+        call_request_deinit(&r);
         in.action = NULL;
         refused(&target, &in);
         in.action = &nobody;
