@@ -448,58 +448,6 @@ static int keep_memo(Job *job, const char *memo) {
         return store_queue_memo(job->worker->store, job->item->id, memo);
 }
 
-/* ---- looks ---- */
-
-/* Whose link, other than this person's, has the account. */
-static bool link_of_other(const Links *links, const Job *job, const Account *seen) {
-        for (size_t i = 0; i < links->n; i++)
-                if (!links->items[i].gone && str_eq(links->items[i].remote_id, seen->remote_id))
-                        return !str_eq(links->items[i].person, job->item->action.person);
-        return false;
-}
-
-static void job_seen(Job *job, const Accounts *accounts, const Links *links) {
-        const Action *a = &job->item->action;
-        _cleanup_(freep) char *key = NULL;
-        FlowInput in = flow_input(job);
-        FlowNext next = { 0 };
-
-        /* A recreated account keeps its address, whatever the directory says by now. */
-        if (address_key(a->kind == ACTION_RECREATE && a->before.address ? a->before.address : a->address, &key, NULL) == 0)
-                in.seen = accounts_by_key(accounts, key);
-        in.seen_login = accounts_by_login(accounts, a->remote_id ?: a->after.login);
-        /* Borrowed from the listing, which outlives this call. */
-        job->account = in.seen_login ?: in.seen;
-        in.seen_linked = job->account && link_of_other(links, job, job->account);
-        job->worker->driver->flow_seen(&in, &next);
-        job_follow(job, &next, NULL);
-}
-
-/* Begun after the action was queued: all that a flow asks for which has sent nothing yet. */
-static bool has_recent_listing(const Job *job) {
-        const Accounts *accounts = job->worker->hooks.accounts(job->worker->hooks.userdata);
-
-        return accounts && accounts->begun > job->item->queued && accounts->begun <= loop_wall(job->worker->loop);
-}
-
-static void look_at_hand(Job *job) {
-        _cleanup_(links_freep) Links *links = NULL;
-        Worker *w = job->worker;
-        int r;
-
-        r = store_links_load(w->store, w->target->name, &links);
-        if (r < 0)
-                end_after(job, r);
-        else
-                job_seen(job, w->hooks.accounts(w->hooks.userdata), links);
-}
-
-void job_looked(Job *job, const Accounts *accounts, const Links *links) {
-        job->looking = false;
-        job->worker->n_looking--;
-        job_seen(job, accounts, links);
-}
-
 static void job_follow(Job *job, const FlowNext *next, const Outcome *outcome) {
         static const Outcome done = { .class = OUTCOME_OK };
         int r;
@@ -550,7 +498,7 @@ static void job_put_off(Job *job) {
 
         if (wait > FRESH_WAIT)
                 wait = FRESH_WAIT;
-        end_after(job, job_change_row(job, job->item->state, usec_add(loop_wall(job->worker->loop), wait), NULL,
+        end_after(job, change_row(job, job->item->state, usec_add(loop_wall(job->worker->loop), wait), NULL,
                                   "waits for a recent complete read that still asks for it"));
 }
 
@@ -596,13 +544,15 @@ static bool link_of_other(const Links *links, const Job *job, const Account *see
 }
 
 void job_looked(Job *job, const Accounts *accounts, const Links *links) {
+        const Action *a = &job->item->action;
         _cleanup_(freep) char *key = NULL;
         FlowInput in = flow_input(job);
         FlowNext next = { 0 };
 
         job->looking = false;
         job->worker->n_looking--;
-        if (address_key(job->item->action.address, &key, NULL) == 0)
+        /* A recreated account keeps its address, whatever the directory says by now. */
+        if (address_key(a->kind == ACTION_RECREATE && a->before.address ? a->before.address : a->address, &key, NULL) == 0)
                 in.seen = accounts_by_key(accounts, key);
         in.seen_linked = in.seen && link_of_other(links, job, in.seen);
         /* Borrowed from the listing, which outlives this call. */
