@@ -16,7 +16,7 @@ static int load_config(const Options *options, Config **ret) {
         r = config_load(options->config, options->credentials, &problems, ret);
         for (size_t i = 0; i < problems.n_lines; i++)
                 fprintf(stderr, "%s\n", problems.lines[i]);
-        for (size_t i = 0; i < problems.n_notices; i++)
+        for (size_t i = 0; r == 0 && i < problems.n_notices; i++)
                 log_notice("%s", problems.notices[i]);
         config_problems_deinit(&problems);
         if (r < 0)

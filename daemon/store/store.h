@@ -4,9 +4,9 @@
  *
  * All functions of this folder: 0; -ENOSPC (disk or database full), -EIO (anything else that SQLite
  * refused), -ENOMEM, -ECANCELED (the transaction is spoiled already, see store_begin()); the last error's
- * words are in store_error(). Positive outcomes stand at the function. Texts handed out by callbacks are
- * borrowed during the callback; a callback that returns something else than 0 ends the walk, and that is
- * returned. Callbacks may use the store. Wall times are usec_t. */
+ * words are in store_error(), "" where none happened. Positive outcomes stand at the function. Texts handed
+ * out by callbacks are borrowed during the callback; a callback that returns something else than 0 ends the
+ * walk, and that is returned. Callbacks may use the store. Wall times are usec_t. */
 #pragma once
 
 #include <sys/types.h>

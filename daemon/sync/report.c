@@ -66,6 +66,9 @@ ExitCode report_exit_code(const ReportInput *in) {
         if (code == EXIT_IN_STEP)
                 for (size_t i = 0; i < engine_n_remotes(in->engine); i++)
                         code = exit_code_worse(code, remote_exit_code(in, engine_remote(in->engine, i)));
+        /* Whoever it befell put the act off and said so. */
+        if (*store_error(in->store))
+                code = exit_code_worse(code, EXIT_STATE);
         if (!in->dry_run && *report_stale_approval(in))
                 code = exit_code_worse(code, EXIT_HELD);
         if (in->interrupted)
