@@ -351,6 +351,16 @@ usec_t channel_next_free(const Channel *c) {
         return c->park.until > next ? c->park.until : next;
 }
 
+usec_t channel_call_free(const ChannelCall *call) {
+        const Channel *c = call->channel;
+        usec_t next = channel_next_free(c), both;
+
+        if (call->spec.follow_up == 0)
+                return next;
+        both = budget_next(c->budget, false, 1 + call->spec.follow_up, loop_wall(c->channels->loop));
+        return both > next ? both : next;
+}
+
 void channel_give_back(Channel *c, unsigned n) {
         budget_set_aside(c->budget, -(int) n);
         loop_task_arm(c->channels->dispatch);

@@ -54,6 +54,8 @@ void channel_give_back(Channel *channel, unsigned n);
 
 /* The wall time from which a call may go out: parking and budget; <= loop_wall(): now. */
 usec_t channel_next_free(const Channel *channel);
+/* The same for a call that waits: what must be free after it counts. */
+usec_t channel_call_free(const ChannelCall *call);
 /* How the target is parked: 0 if it isn't. *ret_detail (may be NULL) says why. */
 usec_t channel_parked_until(const Channel *channel, OutcomeClass *ret_class, const char **ret_detail);
 /* Actions that succeeded at this target so far, to tell a bad action from a bad target. */

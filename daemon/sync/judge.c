@@ -32,6 +32,7 @@ static void open_deinit(Open *o) {
 static void open_add(Open *o, const Action *a) {
         o->plan.actions[o->plan.n_actions++] = *a;
         o->plan.count[a->kind]++;
+        o->plan.adopts_and_changes |= a->kind == ACTION_ADOPT && a->has_after;
         if (a->kind != ACTION_ADOPT)
                 o->n_acts++;
 }
@@ -50,6 +51,7 @@ static int find_open(const JudgeInput *in, const HeldPlan *went, Judgement *j, O
         ret->plan = *plan;
         memset(ret->plan.count, 0, sizeof(ret->plan.count));
         ret->plan.n_actions = 0;
+        ret->plan.adopts_and_changes = false;
         ret->plan.actions = calloc(plan->n_actions + 1, sizeof(Action));
         if (!ret->plan.actions)
                 return -ENOMEM;
