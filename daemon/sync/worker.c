@@ -216,7 +216,8 @@ bool worker_is_idle(const Worker *w) {
 
 /* Of one job: 0 while its call is out, the end of its wait, or the next free call. */
 static usec_t job_next(const Worker *w, const Job *job) {
-        usec_t free_at = job->call ? channel_call_free(job->call) : channel_next_free(w->channel), at = job->wait_until > free_at ? job->wait_until : free_at;
+        usec_t free_at = job->call ? channel_call_free(job->call) : channel_next_free(w->channel);
+        usec_t at = job->wait_until > free_at ? job->wait_until : free_at;
 
         if (job->call && channel_call_is_sent(job->call))
                 return 0;

@@ -1,0 +1,480 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A whole life at Umbrella and at Umbrella for Government: what is called, in which order, and what is there afterwards."""
+
+import re
+import sqlite3
+import time
+
+import pytest
+
+from lib.company import BIND_DN, group_dn
+from lib.process import wait_for
+
+LOOK = ["roles", "list"]        # what a run begins with, the token aside
+WIDE = {name: 1000 for name in ("create", "update", "recreate", "enable", "disable", "delete", "reset")} | {"percent": 100}
+
+
+def trace(standin, listings=True):
+    """The calls in order, tokens left out: list, get, delete, create, re-create (the short body), reset."""
+    names = {"GET /roles": "roles", "GET /users": "list", "GET /users/N": "get", "DELETE /users/N": "delete",
+             "POST /users": "create", "POST /passwordResets/N": "reset"}
+    found = []
+    for call in standin.calls(path="^/admin"):
+        name = names[call["method"] + " " + re.sub(r"/\d+$", "/N", call["path"][len("/admin/v2"):])]
+        if name == "create" and "password" not in call["body"]:
+            name = "re-create"
+        if listings or name not in ("list", "roles"):
+            found.append(name)
+    return found
+
+
+def acts(standin):
+    return trace(standin, listings=False)
+
+
+def roles(standin):
+    return {a["email"]: a["role"] for a in standin.accounts()}
+
+
+def kinds(result):
+    return sorted(a["action"] for a in result.actions())
+
+
+@pytest.fixture(params=["umbrella", "umbrella-gov"])
+def api(request, make_standin):
+    return make_standin(api=request.param)
+
+
+@pytest.fixture
+def life(make_idsyncd, slapd, api):
+    runner = make_idsyncd(slapd, api)
+    runner.target["limits"] = dict(WIDE)
+    return runner
+
+
+def forget_calls(runner):
+    """Calls made before count against the rate (of tokens, too): a test of many runs would have to wait."""
+    with sqlite3.connect(f"{runner.state}/idsyncd.db") as db:
+        db.execute("DELETE FROM call")
+
+
+def run(runner, standin, *args, expect=0):
+    standin.clear_ledger()
+    forget_calls(runner) if runner.state_files() else None
+    return runner.once(*args, expect=expect)
+
+
+# --- a life ---
+
+@pytest.mark.company(people=4, admins=2)
+def test_life(life, slapd, company, api):
+    person = company.people[3]
+    others = {p.email: "Full Admin" if n < 2 else "Read Only" for n, p in enumerate(company.people[:3])}
+    life.target.update({"leave": "delete", "leave_grace": "0s"})
+
+    run(life, api)                                      # join
+    assert trace(api) == LOOK + ["create"] * 4
+    assert roles(api) == {**others, person.email: "Read Only"}
+    first = api.account(person.email)["id"]
+
+    slapd.join("umbrella-admins", person)               # role change
+    result = run(life, api)
+    assert kinds(result) == ["recreate"]
+    assert trace(api) == LOOK + ["get", "delete", "re-create"]
+    assert roles(api) == {**others, person.email: "Full Admin"}
+    second = api.account(person.email)["id"]
+    assert second != first and result.actions()[0]["remote_id"] == str(second)
+    run(life, api)
+    assert trace(api) == LOOK                           # in step: the link has the new id
+
+    slapd.modify(person.dn, givenName="Renamed")        # rename: drift, no call
+    result = run(life, api)
+    assert trace(api) == LOOK and [d["field"] for d in result.target()["drift"]] == ["first_name"]
+
+    slapd.modify(person.dn, mail="new@example.com")     # new address: the same person, drift
+    result = run(life, api)
+    assert trace(api) == LOOK and sorted(d["field"] for d in result.target()["drift"]) == ["email", "first_name"]
+    assert kinds(result) == [] and result.target()["blocked"] == []
+
+    slapd.leave("umbrella-admins", person)              # the role is changed, the address can't be
+    run(life, api)
+    assert acts(api) == ["get", "delete", "re-create"] and roles(api) == {**others, person.email: "Read Only"}
+    slapd.modify(person.dn, mail=person.email)
+    run(life, api)
+    assert trace(api) == LOOK
+
+    slapd.leave("umbrella", person)                     # leave
+    run(life, api)
+    assert trace(api) == LOOK + ["get", "delete"] and roles(api) == others
+    run(life, api)
+    assert acts(api) == []
+
+    slapd.join("umbrella", person)                      # return
+    run(life, api)
+    assert acts(api) == ["create", "re-create"] and roles(api) == {**others, person.email: "Read Only"}
+    run(life, api)
+    assert trace(api) == LOOK
+
+
+@pytest.mark.company(people=4)
+def test_leave_with_grace(life, slapd, company, api):
+    person = company.people[3]
+    life.target.update({"leave": "delete", "leave_grace": "3s"})
+    run(life, api)
+    slapd.leave("umbrella", person)
+    run(life, api)
+    assert acts(api) == [] and api.account(person.email)
+    slapd.join("umbrella", person)                      # seen again: the grace ends, and begins anew later
+    time.sleep(3.1)
+    run(life, api)
+    slapd.leave("umbrella", person)
+    run(life, api)
+    assert acts(api) == [] and api.account(person.email)
+
+    def gone():
+        run(life, api)
+        return api.account(person.email) is None
+    start = time.monotonic()
+    wait_for(gone, 20, "the end of the grace")
+    assert time.monotonic() - start > 1.5
+    assert acts(api) == ["get", "delete"]
+
+
+@pytest.mark.company(people=4)
+def test_leave_is_kept_by_default(life, slapd, company, api):
+    run(life, api)
+    slapd.delete(company.people[3].dn)
+    run(life, api)
+    assert acts(api) == [] and len(api.emails()) == 4
+
+
+@pytest.mark.company(people=4)
+def test_gone(life, slapd, company, api):
+    """An account that somebody removed by hand."""
+    person = company.people[3]
+    run(life, api)
+
+    api.remove_accounts(emails=[person.email])
+    life.target["gone"] = "report"
+    run(life, api)
+    assert acts(api) == [] and len(api.emails()) == 3
+
+    life.target["gone"] = "hold"
+    held = run(life, api, expect=6)
+    assert acts(api) == [] and kinds(held) == ["create"]
+    run(life, api, "--approve", held.target()["hash"])
+    assert acts(api) == ["create", "re-create"] and api.account(person.email)
+
+    api.remove_accounts(emails=[person.email])
+    life.target["gone"] = "create"
+    run(life, api)
+    assert acts(api) == ["create", "re-create"] and api.account(person.email)
+
+
+# --- kill -9 at every durable step ---
+
+POINTS = ["call-recorded", "call-write-answered", "call-read-answered", "job-step", "store-commit", "store-committed"]
+
+
+def kill_everywhere(runner, standin, point, change, check):
+    """CHANGE the world, die when POINT is passed for the Nth time, run again to the end, CHECK; for N = 1, 2, … until nothing dies."""
+    for number in range(1, 200):
+        change(number)
+        standin.clear_ledger()
+        forget_calls(runner)
+        first = runner.once(env={"IDSYNCD_FAILPOINT": f"{point}:{number}"})
+        if first.code != -9:
+            if number == 1:
+                pytest.skip("the build has no fail points")
+            assert first.code == 0, first
+            check(number)
+            return number - 1
+        runner.once("--wait", "5s", expect=0)
+        check(number)
+    raise AssertionError(f"{point} is passed without end")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.company(people=4, admins=2)
+def test_kill_while_roles_change(life, slapd, company, api, point):
+    if api.api == "umbrella-gov" and point not in ("call-write-answered", "job-step"):
+        pytest.skip("the same code")
+    person = company.people[3]
+    run(life, api)
+
+    def change(number):
+        (slapd.join if number % 2 else slapd.leave)("umbrella-admins", person)
+
+    def check(number):
+        wanted = {p.email: "Full Admin" if n < 2 or (n == 3 and number % 2) else "Read Only"
+                  for n, p in enumerate(company.people)}
+        assert roles(api) == wanted and len(api.accounts()) == 4
+        done = [c for c in api.calls(path="^/admin.*users") if c["method"] != "GET" and c["handled"]]
+        assert [c["method"] for c in done] == ["DELETE", "POST"], acts(api)
+
+    assert kill_everywhere(life, api, point, change, check) >= 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.company(people=4, admins=2)
+def test_kill_while_people_leave_and_return(life, slapd, company, api, point):
+    if api.api == "umbrella-gov" and point not in ("call-write-answered", "job-step"):
+        pytest.skip("the same code")
+    person = company.people[3]
+    life.target.update({"leave": "delete", "leave_grace": "0s"})
+    run(life, api)
+
+    def change(number):
+        (slapd.leave if number % 2 else slapd.join)("umbrella", person)
+
+    def check(number):
+        wanted = [p.email for n, p in enumerate(company.people) if n < 3 or number % 2 == 0]
+        assert api.emails() == sorted(wanted)
+        done = [c["method"] for c in api.calls(path="^/admin.*users") if c["method"] != "GET" and c["handled"]]
+        assert done == (["DELETE"] if number % 2 else ["POST"]), acts(api)
+
+    assert kill_everywhere(life, api, point, change, check) >= 2
+
+
+# --- recreates that don't go smoothly ---
+
+@pytest.fixture
+def changing(idsyncd, slapd, company, standin):
+    """Everybody has an account, and the last person's role has changed."""
+    idsyncd.target["limits"] = dict(WIDE)
+    idsyncd.once(expect=0)
+    slapd.join("umbrella-admins", company.people[-1])
+    standin.clear_ledger()
+    return idsyncd
+
+
+@pytest.mark.parametrize("executed", [True, False])
+@pytest.mark.company(people=3)
+def test_uncertain_delete_is_looked_up(changing, company, standin, executed):
+    standin.fault("reset", execute=executed, method="DELETE")
+    changing.once("--wait", "20s", expect=0)
+    again = [] if executed else ["delete"]
+    assert acts(standin) == ["get", "delete", "get", *again, "re-create"]
+    assert standin.account(company.people[-1].email)["role"] == "Full Admin"
+
+
+@pytest.mark.parametrize("executed", [True, False])
+@pytest.mark.company(people=3)
+def test_uncertain_create_is_looked_up(changing, company, standin, executed):
+    standin.fault("reset", execute=executed, method="POST", path="/users$")
+    changing.once("--wait", "20s", expect=0)
+    assert trace(standin)[2:] == ["get", "delete", "re-create", "list", "list"] + ([] if executed else ["re-create"])
+    assert standin.account(company.people[-1].email)["role"] == "Full Admin" and len(standin.emails()) == 3
+    standin.clear_ledger()
+    changing.once(expect=0)
+    assert trace(standin) == LOOK
+
+
+@pytest.mark.company(people=3)
+def test_account_removed_meanwhile(changing, company, standin):
+    """Between the listing and the look at that one account somebody removes it: nothing is deleted or created for it."""
+    standin.fault("status", code=404, body={"message": "Not Found"}, method="GET", path=r"/users/\d+$")
+    result = changing.once(expect=1)
+    assert acts(standin) == ["get"] and "somebody removed it" in result.actions("recreate")[0]["detail"]
+
+
+@pytest.mark.company(people=3)
+def test_another_address_under_the_id(changing, company, standin):
+    standin.fault("transform", set={"email": "else@example.com"}, method="GET", path=r"/users/\d+$")
+    result = changing.once(expect=1)
+    assert acts(standin) == ["get"] and "else@example.com" in result.actions("recreate")[0]["detail"]
+
+
+@pytest.mark.company(people=3)
+def test_delete_refused_leaves_everything(changing, company, standin):
+    standin.fault("status", code=400, body={"message": "Invalid request"}, method="DELETE")
+    result = changing.once(expect=1)
+    assert acts(standin) == ["get", "delete"] and len(standin.emails()) == 3
+    assert result.actions("recreate")[0]["state"] == "dead" and "deleted for its new role" not in result.err
+
+
+@pytest.mark.company(people=3)
+def test_delete_put_off_may_be_called_off(changing, slapd, company, standin):
+    """503 to the DELETE: surely not done, so a wish that has gone meanwhile takes it back."""
+    standin.fault("status", code=503, method="DELETE", count=1)
+    changing.once("--wait", "0s", expect=5)
+    assert acts(standin) == ["get", "delete"]
+    slapd.leave("umbrella-admins", company.people[-1])
+    standin.clear_ledger()
+    changing.once("--wait", "20s", expect=0)
+    assert acts(standin) == [] and standin.account(company.people[-1].email)["role"] == "Read Only"
+
+
+@pytest.mark.company(people=3)
+def test_unfinished_is_told_and_stands(changing, company, standin):
+    person = company.people[-1]
+    standin.fault("status", code=400, body={"message": "Invalid request"}, method="POST", path="/users$")
+    changing.target["gone"] = "report"
+    result = changing.once(expect=1)
+    dead, = result.actions("recreate")
+    assert dead["state"] == "dead" and "can't be created again" in dead["detail"] and "can't be created again" in result.err
+    assert standin.account(person.email) is None
+    standin.clear_ledger()
+    again = changing.once(expect=1)             # not forgotten, not tried again by itself
+    assert acts(standin) == [] and again.actions("recreate")[0]["state"] == "dead"
+
+    changing.target["gone"] = "hold"            # the way out: the create that a person approves
+    held = changing.once(expect=6)
+    changing.once("--approve", held.target()["hash"], expect=0)
+    assert standin.account(person.email)["role"] == "Full Admin"
+    changing.once(expect=0)
+
+
+@pytest.mark.company(people=3)
+def test_in_use_is_waited_for_over_restarts(changing, company, standin):
+    standin.fault("status", code=400, body={"message": "Email already in use"}, method="POST", path="/users$")
+    changing.once("--wait", "1s", expect=1)
+    assert acts(standin) == ["get", "delete", "re-create"]
+    changing.once("--wait", "20s", expect=0)
+    assert acts(standin)[3:] == ["re-create"]
+    assert standin.account(company.people[-1].email)["role"] == "Full Admin"
+
+
+@pytest.mark.company(people=3)
+def test_leaver_isnt_created_again(changing, slapd, company, standin):
+    person = company.people[-1]
+    standin.fault("status", code=503, method="POST", path="/users$")
+    changing.once("--wait", "0s", expect=5)
+    assert acts(standin) == ["get", "delete", "re-create"]
+    slapd.delete(person.dn)
+    standin.clear_ledger()
+    result = changing.once("--wait", "20s", expect=0)
+    assert acts(standin) == [] and "given up: its person has left" in result.err
+    assert standin.account(person.email) is None
+
+
+@pytest.mark.company(people=3)
+def test_role_is_looked_up_before_the_delete(changing, company, standin):
+    """A label that the API doesn't know stops the target before anything is taken away."""
+    changing.target["roles"][0]["role"] = "Chief"
+    changing.once(expect=3)
+    assert acts(standin) == []
+
+
+# --- last_of, protect ---
+
+@pytest.mark.company(people=4, admins=2)
+def test_last_two_admins_in_one_cycle(life, slapd, company, api):
+    run(life, api)
+    slapd.modify(group_dn("umbrella-admins"), member=BIND_DN)
+    run(life, api)
+    assert sorted(roles(api).values()).count("Full Admin") == 1
+    assert acts(api).count("delete") == 1
+    for _ in range(2):
+        run(life, api)
+        assert acts(api) == [] and sorted(roles(api).values()).count("Full Admin") == 1
+
+
+@pytest.mark.company(people=4, admins=3)
+def test_last_two_admins_one_after_the_other(life, slapd, company, api):
+    """The third admin in the directory has no account here; so the last two go one after the other."""
+    api.set_state(foreign=[company.people[2].email])
+    run(life, api, expect=1)
+    assert sorted(roles(api).values()).count("Full Admin") == 2
+    slapd.leave("umbrella-admins", company.people[0])
+    run(life, api, expect=1)
+    assert acts(api) == ["get", "delete", "re-create"]
+    slapd.leave("umbrella-admins", company.people[1])
+    run(life, api, expect=1)
+    assert acts(api) == [] and roles(api)[company.people[1].email] == "Full Admin"
+
+
+@pytest.mark.company(people=4, admins=3)
+def test_last_admin_while_another_goes(life, slapd, company, api):
+    """The first demotion waits in the queue when the second comes: it counts as done."""
+    api.set_state(foreign=[company.people[2].email])
+    run(life, api, expect=1)
+    api.fault("status", code=503, method="DELETE")
+    slapd.leave("umbrella-admins", company.people[0])
+    run(life, api, "--wait", "0s", expect=5)
+    slapd.leave("umbrella-admins", company.people[1])
+    run(life, api, "--wait", "20s", expect=1)
+    assert acts(api) == ["get", "delete", "re-create"]
+    run(life, api, "--wait", "20s", expect=1)
+    assert acts(api) == [] and sorted(roles(api).values()).count("Full Admin") == 1
+
+
+@pytest.mark.company(people=3, admins=1)
+def test_last_admin_leaves(life, slapd, company, api):
+    life.target.update({"leave": "delete", "leave_grace": "0s"})
+    run(life, api)
+    slapd.delete(company.people[0].dn)
+    for _ in range(2):
+        run(life, api)
+        assert acts(api) == [] and roles(api)[company.people[0].email] == "Full Admin"
+
+
+@pytest.mark.company(people=4, admins=1)
+def test_protected_is_never_touched(life, slapd, company, api):
+    person, leaver = company.people[2:]
+    api.add_accounts(accounts=[p.account() for p in company.people[1:]])
+    run(life, api)
+    life.target.update({"leave": "delete", "leave_grace": "0s", "protect": [person.email, "p00003@*"]})
+    slapd.join("umbrella-admins", person)
+    slapd.delete(leaver.dn)
+    for _ in range(2):
+        run(life, api)
+        assert acts(api) == []
+    assert roles(api)[person.email] == "Read Only" and api.account(leaver.email)
+
+
+# --- budget ---
+
+@pytest.mark.company(people=3)
+def test_delete_waits_for_both_calls(changing, company, standin):
+    changing.target["rate"] = {"second": 100, "minute": 4, "half_hour": 1000}
+    forget_calls(changing)
+    changing.once("--wait", "1s", expect=1)
+    assert acts(standin) == ["get"]             # roles, list, get: one call is free, two are needed
+    standin.clear_ledger()
+    changing.target["rate"]["minute"] = 1000
+    changing.once("--wait", "1s", expect=0)
+    assert acts(standin) == ["get", "delete", "re-create"]
+
+
+@pytest.mark.company(people=8)
+@pytest.mark.standin(limits=True)
+def test_published_limits(make_idsyncd, slapd, company, standin):
+    """14 calls a minute: whatever was deleted is there again when they are used up, and there was no 429."""
+    standin.add_accounts(accounts=[p.account("Full Admin" if n == 0 else "Read Only") for n, p in enumerate(company.people)])
+    runner = make_idsyncd(slapd, standin)
+    runner.target["limits"] = dict(WIDE)
+    del runner.target["rate"]
+    for person in company.people[1:]:
+        slapd.join("umbrella-admins", person)
+    held = runner.once("--wait", "1s", expect=6)        # it adopts and changes in one go
+    runner.once("--approve", held.target()["hash"], "--wait", "1s", expect=0)
+    runner.once("--wait", "1s", expect=1)
+    calls = standin.calls(path="^/admin")
+    assert len(calls) <= 14 and not standin.calls(status=429)
+    assert acts(standin).count("delete") == acts(standin).count("re-create") >= 2
+    assert len(standin.emails()) == 8
+
+
+@pytest.mark.company(people=3)
+def test_many_organizations_one_key(make_idsyncd, make_standin, slapd, company):
+    """One key: a token per organisation, one budget for all, at most 20 token calls a minute."""
+    ids = list(range(2000001, 2000025))
+    parent = 1000001
+    standin = make_standin(limits=True, state={
+        "organizations": [{"id": parent, "name": "Parent"}] + [
+            {"id": n, "name": f"Child {n}", "parent": parent,
+             "accounts": [p.account("Full Admin" if k == 0 else "Read Only") for k, p in enumerate(company.people)]} for n in ids],
+        "keys": [{"key": "test-key-73f1", "secret": "tell-nobody-secret-2207", "organization": parent}]},
+        quirks={"cross_org": "invite"})
+    runner = make_idsyncd(slapd, standin)
+    runner.target["organizations"] = ids
+    del runner.target["rate"]
+    runner.once("--wait", "1s")
+    tokens = standin.calls("POST", "/token")
+    assert len(tokens) <= 20 and not standin.calls(status=429)
+    assert len(standin.calls(path="^/admin")) <= 14
+    organizations = [c["organization"] for c in standin.calls(path="^/admin")]
+    assert set(organizations) <= set(ids) and len(set(organizations)) > 2
