@@ -3,6 +3,7 @@
 
 #include "model/address.h"
 #include "sync/lister.h"
+#include "target/items-stream.h"
 
 struct Lister {
         Loop *loop;
@@ -30,9 +31,14 @@ int lister_new(Channel *channel, Loop *loop, Lister **ret) {
         return 0;
 }
 
+static void state_deinit(Lister *l) {
+        l->state.accounts = accounts_free(l->state.accounts);
+        l->state.stream = items_stream_free(l->state.stream);
+}
+
 void lister_cancel(Lister *l) {
         l->call = channel_call_cancel(l->call);
-        l->state.accounts = accounts_free(l->state.accounts);
+        state_deinit(l);
         l->done = NULL;
 }
 
@@ -63,8 +69,7 @@ static void finish(Lister *l, const Outcome *outcome, bool incomplete) {
 
         if (outcome->class == OUTCOME_OK)
                 result.accounts = TAKE(l->state.accounts);
-        else
-                l->state.accounts = accounts_free(l->state.accounts);
+        state_deinit(l);
         l->done = NULL;
         done(&result, l->userdata);
         accounts_free(result.accounts);
@@ -126,6 +131,12 @@ static int on_decode_page(const HttpResult *result, void *userdata, ErrCtx *err)
         return l->verdict == LIST_MORE ? 0 : check_canaries(l, err);
 }
 
+static void on_feed(const char *data, size_t len, void *userdata) {
+        Lister *l = userdata;
+
+        channel_driver(l->channel)->feed(channel_config(l->channel), &l->state, data, len);
+}
+
 static void on_roles(const Outcome *outcome, bool sent _unused_, void *userdata) {
         Lister *l = userdata;
 
@@ -155,6 +166,7 @@ static int start_call(Lister *l, Call call) {
                 .prepare = on_prepare,
                 .decode = call == CALL_ROLES ? on_decode_roles : on_decode_page,
                 .done = call == CALL_ROLES ? on_roles : on_page,
+                .on_data = call == CALL_LIST && channel_driver(l->channel)->feed ? on_feed : NULL,
                 .userdata = l,
         };
 
@@ -185,7 +197,7 @@ int lister_start(Lister *l, bool with_roles, bool may_end_short, const Links *li
         l->roles_came = false;
         r = start_call(l, with_roles && driver->has_roles_call ? CALL_ROLES : CALL_LIST);
         if (r < 0) {
-                l->state.accounts = accounts_free(l->state.accounts);
+                state_deinit(l);
                 return r;
         }
         l->done = done;

@@ -36,6 +36,7 @@ struct Remote {
         LoopTask *decide;
         /* looking */
         bool look_wanted, look_running;
+        usec_t look_until;              /* monotonic: it begins then, whatever else goes on */
         LoopTimer *look_timer;
 };
 
@@ -210,6 +211,7 @@ static int make_plan(Remote *r, ErrCtx *err) {
                 .accounts = r->accounts,
                 .links = r->links,
                 .absence_proven = r->in.absence_proven,
+                .own_login = channel_own_login(r->channel),
         };
         int q;
 
@@ -321,6 +323,7 @@ static void look_ended(Remote *r, const Accounts *accounts) {
                 return;
         r->look_running = false;
         worker_looked(r->worker, accounts);
+        resetter_looked(r->resetter, accounts);
 }
 
 static void say_listing_failed(Remote *r, const ListerResult *result) {
@@ -386,6 +389,7 @@ static int start_listing(Remote *r) {
                 r->look_running = true;
                 loop_timer_stop(r->look_timer);
                 worker_look_begins(r->worker);
+                resetter_look_begins(r->resetter);
         }
         return 0;
 }
@@ -393,8 +397,9 @@ static int start_listing(Remote *r) {
 static bool listing_is_young(const Remote *r) {
         usec_t wall = loop_wall(r->env.loop);
 
-        return r->accounts && r->roles_read && !r->in.fresh_listing && r->accounts->begun <= wall &&
-               wall - r->accounts->begun < r->target->list_interval;
+        if (!r->accounts || r->in.fresh_listing || (!r->roles_read && channel_driver(r->channel)->has_roles_call))
+                return false;
+        return r->accounts->begun <= wall && wall - r->accounts->begun < r->target->list_interval;
 }
 
 int remote_reconcile(Remote *r, const RemoteInput *in, remote_done_t done, void *userdata) {
@@ -437,13 +442,22 @@ static const Roles *on_roles(void *userdata) {
         return roles->n > 0 ? roles : NULL;
 }
 
+/* What is due is taken up first, so that it may share the look. */
 static void begin_look(void *userdata) {
         Remote *r = userdata;
+        usec_t now = loop_now(r->env.loop);
 
         if (!r->look_wanted || lister_is_running(r->lister))
                 return;
-        if (start_listing(r) < 0)
+        if (!wants_look(r) && now < r->look_until)
+                loop_timer_at(r->look_timer, r->look_until);
+        else if (start_listing(r) < 0)
                 loop_timer_after(r->look_timer, USEC_PER_SEC);
+}
+
+static void hasten_look(Remote *r) {
+        if (r->look_wanted && wants_look(r))
+                loop_timer_after(r->look_timer, 0);
 }
 
 static void on_look(void *userdata) {
@@ -451,10 +465,10 @@ static void on_look(void *userdata) {
 
         if (!r->look_wanted) {
                 r->look_wanted = true;
-                loop_timer_after(r->look_timer, LOOK_WAIT);
+                r->look_until = usec_add(loop_now(r->env.loop), LOOK_WAIT);
+                loop_timer_at(r->look_timer, r->look_until);
         }
-        if (worker_wants_look(r->worker))
-                loop_timer_after(r->look_timer, 0);
+        hasten_look(r);
 }
 
 static const Accounts *on_accounts(void *userdata) {
@@ -477,7 +491,12 @@ static void on_account_changed(const char *was, const Account *now, void *userda
 
         if (!r->accounts)
                 return;
-        if (was && accounts_by_id(r->accounts, was)) {
+        if (was && now && str_eq(was, now->remote_id)) {
+                q = accounts_replace(r->accounts, now);
+                if (q == 0)
+                        return;
+        }
+        if (q >= 0 && was && accounts_by_id(r->accounts, was)) {
                 q = accounts_without(r->accounts, was, &rest);
                 /* now may stand in the old listing. */
                 if (q >= 0 && now)
@@ -493,11 +512,19 @@ static void on_account_changed(const char *was, const Account *now, void *userda
                 r->report.n_accounts = r->accounts->n;
 }
 
+static void on_account_reset(const char *remote_id, void *userdata) {
+        Remote *r = userdata;
+
+        if (r->accounts)
+                accounts_forget_reset(r->accounts, remote_id);
+}
+
 static void on_changed(void *userdata) {
         Remote *r = userdata;
 
-        if (r->look_wanted && worker_wants_look(r->worker))
-                loop_timer_after(r->look_timer, 0);
+        /* What was created may have left a reset behind. */
+        resetter_kick(r->resetter);
+        hasten_look(r);
         r->env.changed(r->env.userdata);
 }
 
@@ -511,6 +538,7 @@ int remote_new(const RemoteEnv *env, Channel *channel, Remote **ret) {
                 .accounts = on_accounts,
                 .is_fresh = on_is_fresh,
                 .account_changed = on_account_changed,
+                .account_reset = on_account_reset,
                 .changed = on_changed,
                 .userdata = r,
         };
@@ -533,7 +561,7 @@ int remote_new(const RemoteEnv *env, Channel *channel, Remote **ret) {
         q = loop_task_new(env->loop, LOOP_SLICE, "compare people and accounts", on_decide, r, &r->decide);
         if (q < 0)
                 return q;
-        q = loop_timer_new(env->loop, LOOP_TIMER, "look at the target", begin_look, r, &r->look_timer);
+        q = loop_timer_new(env->loop, LOOP_SLICE, "look at the target", begin_look, r, &r->look_timer);
         if (q < 0)
                 return q;
         *ret = TAKE(r);

@@ -19,6 +19,8 @@ struct Resetter {
         LoopTask *task;
         LoopTimer *timer;
         bool started, draining;
+        bool must_look, look_begun;     /* before an uncertain reset is settled: a listing that begins after its call */
+        bool waits_for_look;            /* some uncertain reset is due */
         ChannelCall *call;
         QueueItem **items;              /* of the batch under way; room for reset_batch */
         size_t n_items;
@@ -116,6 +118,9 @@ static void end_batch(Resetter *r, const End *end, const Outcome *outcome) {
                 store_fault(r, q);
         if (end->due > loop_wall(r->loop))
                 loop_timer_after(r->timer, end->due - loop_wall(r->loop));
+        for (size_t i = 0; q >= 0 && end->state == QUEUE_DONE && i < r->n_items; i++)
+                if (!refusal_of(r, i))
+                        r->hooks.account_reset(r->items[i]->action.remote_id, r->hooks.userdata);
         forget_batch(r);
         loop_task_arm(r->task);
         r->hooks.changed(r->hooks.userdata);
@@ -133,8 +138,14 @@ static void end_refused(Resetter *r, const Outcome *outcome) {
 static void end_uncertain(Resetter *r, const Outcome *outcome) {
         static const char once[] = "it is unknown whether the password was reset; by reset_uncertain = \"once\" it isn't tried again";
         const End dead = { QUEUE_DEAD, 0, once }, again = { QUEUE_WAITING, channel_next_free(r->channel), "no answer came" };
+        const End look = { QUEUE_UNCERTAIN, channel_next_free(r->channel), "no answer came" };
 
-        end_batch(r, r->target->reset_uncertain_again ? &again : &dead, outcome);
+        r->must_look = true;
+        r->look_begun = false;
+        if (r->driver->reset_fate)
+                end_batch(r, &look, outcome);
+        else
+                end_batch(r, r->target->reset_uncertain_again ? &again : &dead, outcome);
 }
 
 static void on_done(const Outcome *outcome, bool sent _unused_, void *userdata) {
@@ -157,13 +168,25 @@ static void on_done(const Outcome *outcome, bool sent _unused_, void *userdata) 
 
 /* ---- calls ---- */
 
+/* When the password was last reset, as far as is known: to tell later whether this call did it. */
+static int note_mark(Resetter *r, size_t i) {
+        const char *mark = r->driver->reset_mark && r->accounts[i] ? r->driver->reset_mark(r->accounts[i]) : "";
+
+        return r->driver->reset_mark ? store_queue_memo(r->store, r->items[i]->id, *mark ? mark : NULL) : 0;
+}
+
 static int on_prepare(CallInput *in, void *userdata) {
         Resetter *r = userdata;
+        const Accounts *accounts = r->hooks.accounts(r->hooks.userdata);
         int q;
 
         for (size_t i = 0; i < r->n_items; i++) {
                 r->actions[i] = &r->items[i]->action;
+                /* Only now: the call may have waited while the listing changed. */
+                r->accounts[i] = accounts ? accounts_by_id(accounts, r->actions[i]->remote_id) : NULL;
                 q = store_queue_running(r->store, r->items[i]->id, 0, loop_wall(r->loop));
+                if (q >= 0)
+                        q = note_mark(r, i);
                 if (q < 0)
                         return q;
         }
@@ -201,17 +224,43 @@ static int send_batch(Resetter *r) {
 
 /* ---- making a batch ---- */
 
-/* What a crash or a lost answer left: whether it was done can't be asked. */
+static ResetFate fate_of(const Resetter *r, const QueueItem *item) {
+        const Account *account = accounts_by_id(r->hooks.accounts(r->hooks.userdata), item->action.remote_id);
+
+        return r->driver->reset_fate ? r->driver->reset_fate(item->memo, item->begun, account) : RESET_UNKNOWN;
+}
+
+/* What a crash or a lost answer left. 1: it goes into the batch; 0: it ended here, or waits for a listing. */
 static int settle_uncertain(Resetter *r, QueueItem *item) {
         static const char once[] = "it is unknown whether the password was reset; by reset_uncertain = \"once\" it isn't tried again";
+        ResetFate fate;
         int q;
 
-        if (r->target->reset_uncertain_again)
+        if (r->driver->reset_fate && r->must_look) {
+                r->waits_for_look = true;
+                return 0;
+        }
+        fate = fate_of(r, item);
+        if (fate == RESET_DONE) {
+                q = end_item(r, item, QUEUE_DONE, 0, NULL, NULL);
+                if (q >= 0)
+                        log_end(r, item, QUEUE_DONE, NULL, "as its account shows");
+                return q;
+        }
+        if (fate == RESET_NOT_DONE || r->target->reset_uncertain_again)
                 return 1;
         q = end_item(r, item, QUEUE_DEAD, 0, NULL, once);
         if (q >= 0)
                 log_end(r, item, QUEUE_DEAD, NULL, once);
         return q;
+}
+
+/* An account of ours that isn't listed yet, or no longer: the next listing tells more. */
+static int require_account(Resetter *r, QueueItem *item) {
+        if (accounts_by_id(r->hooks.accounts(r->hooks.userdata), item->action.remote_id))
+                return 1;
+        return end_item(r, item, QUEUE_WAITING, usec_add(loop_wall(r->loop), USEC_PER_MINUTE), NULL,
+                        "waits for a listing that has the account");
 }
 
 /* 1: it goes into the batch; 0: it ended here. */
@@ -222,6 +271,7 @@ static int admit(Resetter *r, QueueItem *item) {
                 .accounts = r->hooks.accounts(r->hooks.userdata),
                 .id = item->id,
                 .action = &item->action,
+                .own_login = channel_own_login(r->channel),
         };
         ErrCtx err = { 0 };
         int q;
@@ -240,15 +290,13 @@ static int admit(Resetter *r, QueueItem *item) {
                         log_end(r, item, QUEUE_DROPPED, NULL, err.text);
                 return q;
         }
-        return 1;
+        return r->driver->reset_needs_account ? require_account(r, item) : 1;
 }
 
 static int add_member(Resetter *r, QueueItem *take_item) {
-        const Accounts *accounts = r->hooks.accounts(r->hooks.userdata);
         int q = 0;
 
         r->items[r->n_items] = take_item;
-        r->accounts[r->n_items] = accounts_by_id(accounts, take_item->action.remote_id);
         if (r->driver->reset_has_passwords && r->driver->reset_has_passwords(r->target))
                 q = secret_generate_password(r->config->password.length, r->config->password.classes, &r->passwords[r->n_items]);
         r->n_items++;
@@ -282,9 +330,12 @@ static void on_task(void *userdata) {
         if (!may_run(r))
                 return;
         r->n_seen = 0;
+        r->waits_for_look = false;
         q = store_queue_due(r->store, r->target->name, true, loop_wall(r->loop), r->next_size, take_due, r);
         if (q >= 0 && r->n_items > 0)
                 q = send_batch(r);
+        else if (q >= 0 && r->waits_for_look)
+                r->hooks.look(r->hooks.userdata);
         else if (q >= 0 && r->n_seen > 0)
                 /* All of them ended here: there may be more. */
                 loop_task_arm(r->task);
@@ -357,6 +408,21 @@ void resetter_start(Resetter *r) {
 
 void resetter_kick(Resetter *r) {
         loop_task_arm(r->task);
+}
+
+bool resetter_wants_look(const Resetter *r) {
+        return r->waits_for_look && !r->call;
+}
+
+void resetter_look_begins(Resetter *r) {
+        r->look_begun = r->must_look;
+}
+
+void resetter_looked(Resetter *r, bool complete) {
+        if (r->look_begun && complete)
+                r->must_look = false;
+        r->look_begun = false;
+        resetter_kick(r);
 }
 
 bool resetter_is_sent(const Resetter *r) {

@@ -6,7 +6,7 @@
 
 typedef struct Resetter Resetter;
 
-/* Hooks as the worker's: accounts, changed and userdata are used. */
+/* Hooks as the worker's: accounts, look, account_reset, changed and userdata are used. */
 int resetter_new(Loop *loop, Store *store, const Config *config, Channel *channel, const WorkerHooks *hooks, Resetter **ret);
 Resetter *resetter_free(Resetter *resetter);
 DEFINE_CLEANUP(Resetter *, resetter_free);
@@ -15,5 +15,10 @@ void resetter_start(Resetter *resetter);
 void resetter_kick(Resetter *resetter);
 void resetter_drain(Resetter *resetter);
 bool resetter_is_idle(const Resetter *resetter);
+/* Nothing but a fresh listing is of use to it: a reset without an answer can be settled by that. */
+bool resetter_wants_look(const Resetter *resetter);
+/* A fresh listing begins now; and it ended: complete, or not. */
+void resetter_look_begins(Resetter *resetter);
+void resetter_looked(Resetter *resetter, bool complete);
 /* A batch was sent and its answer isn't here yet. */
 bool resetter_is_sent(const Resetter *resetter);

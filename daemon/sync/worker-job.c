@@ -83,24 +83,6 @@ static void end_after(Job *job, int r) {
         job_end(job);
 }
 
-static int change_row(Job *job, QueueState state, usec_t due, const Outcome *outcome, const char *detail) {
-        QueueItem *item = job->item;
-        QueueChange change = {
-                .state = state,
-                .step = job->step,
-                .was_uncertain = item->was_uncertain,
-                .attempts = item->attempts,
-                .due = due,
-                .outcome = outcome ? outcome_class_to_string(outcome->class) : NULL,
-                .detail = detail,
-                .http_status = outcome ? outcome->http_status : 0,
-                .remote_id = state == QUEUE_DONE && job->account ? job->account->remote_id : NULL,
-                .forget = state == QUEUE_DROPPED,
-        };
-
-        return store_queue_change(job->worker->store, item->id, &change, loop_wall(job->worker->loop));
-}
-
 static void forget_failures(Worker *w, int64_t id) {
         for (size_t i = 0; i < w->n_failures; i++)
                 if (w->failures[i].id == id) {
@@ -109,58 +91,23 @@ static void forget_failures(Worker *w, int64_t id) {
                 }
 }
 
-static int put_link(Job *job, LinkOrigin origin) {
-        const Action *a = &job->item->action;
-        Worker *w = job->worker;
-        _cleanup_(freep) char *key = NULL;
-        Link link = {
-                .person = a->person,
-                .remote_id = job->account->remote_id,
-                .role = a->after.role ? a->after.role : job->account->role,
-                .origin = origin,
-                .since = loop_wall(w->loop),
-        };
-        int r;
-
-        if (address_key(a->address, &key, NULL) == 0)
-                link.address = key;
-        r = store_link_put(w->store, w->target->name, &link);
-        return r > 0 ? -EEXIST : r;
-}
-
-static int write_done(Job *job, const Outcome *outcome, const FlowNext *next) {
-        Worker *w = job->worker;
-        int r;
-
-        r = store_begin(w->store);
-        if (r < 0)
-                return r;
-        r = change_row(job, QUEUE_DONE, 0, outcome, NULL);
-        if (r >= 0 && next->link == LINK_PUT && job->account)
-                r = put_link(job, next->origin);
-        if (r >= 0 && next->link == LINK_DROP)
-                r = store_link_drop(w->store, w->target->name, job->item->action.person);
-        if (r < 0) {
-                store_rollback(w->store);
-                return r;
-        }
-        return store_commit(w->store);
-}
-
 static void job_done(Job *job, const Outcome *outcome, const FlowNext *next) {
         Worker *w = job->worker;
         const Action *a = &job->item->action;
+        const Account *now;
+        Account changed;
         LogFields fields;
         int r;
 
-        r = write_done(job, outcome, next);
+        r = job_write_done(job, outcome, next);
         if (r >= 0) {
                 forget_failures(w, job->item->id);
                 fields = job_fields(job, outcome);
                 fields.message_id = MSGID_ACTION_DONE;
                 log_event(LOG_INFO, &fields, "%s: %s %s: done, account %s", w->target->name, action_kind_to_string(a->kind),
                           a->address, fields.remote_id ? fields.remote_id : "-");
-                w->hooks.account_changed(a->remote_id, next->link == LINK_DROP ? NULL : job->account, w->hooks.userdata);
+                now = next->link == LINK_DROP ? NULL : job_changed_account(job, &changed);
+                w->hooks.account_changed(a->remote_id, now, w->hooks.userdata);
         }
         end_after(job, r);
 }
@@ -169,7 +116,7 @@ static void job_dead(Job *job, const Outcome *outcome, const char *detail, bool 
         LogFields fields = job_fields(job, outcome);
         int r;
 
-        r = change_row(job, QUEUE_DEAD, 0, outcome, detail);
+        r = job_change_row(job, QUEUE_DEAD, 0, outcome, detail);
         if (r >= 0) {
                 forget_failures(job->worker, job->item->id);
                 fields.message_id = critical ? MSGID_RECREATE_UNFINISHED : MSGID_DEAD_LETTER;
@@ -185,7 +132,7 @@ static void job_refused(Job *job, const char *reason) {
         LogFields fields = job_fields(job, NULL);
         int r;
 
-        r = change_row(job, QUEUE_DROPPED, 0, NULL, reason);
+        r = job_change_row(job, QUEUE_DROPPED, 0, NULL, reason);
         if (r >= 0) {
                 fields.message_id = MSGID_LAST_OR_PROTECTED_KEPT;
                 log_event(LOG_WARNING, &fields, "%s: %s %s: not done: %s", job->worker->target->name,
@@ -238,14 +185,14 @@ static void job_later(Job *job, const Outcome *outcome) {
         /* After a failure others go first when the target is probed. */
         if (outcome->class == OUTCOME_TRANSIENT)
                 due = usec_add(due > wall ? due : wall, USEC_PER_SEC);
-        end_after(job, change_row(job, QUEUE_WAITING, due, outcome, outcome->detail));
+        end_after(job, job_change_row(job, QUEUE_WAITING, due, outcome, outcome->detail));
 }
 
 static void job_look(Job *job, const Outcome *outcome) {
         Worker *w = job->worker;
         int r;
 
-        r = change_row(job, QUEUE_UNCERTAIN, loop_wall(w->loop), outcome, outcome ? outcome->detail : NULL);
+        r = job_change_row(job, QUEUE_UNCERTAIN, loop_wall(w->loop), outcome, outcome ? outcome->detail : NULL);
         if (r < 0) {
                 end_after(job, r);
                 return;
@@ -282,6 +229,7 @@ static int on_prepare(CallInput *in, void *userdata) {
         in->action = &job->item->action;
         in->remote_id = job->item->action.remote_id;
         in->memo = job->item->memo;
+        in->document = job->document;
         if (w->driver->has_roles_call)
                 in->role_id = roles ? roles_id(roles, job->item->action.after.role) : NULL;
         if (call_has_password(job->kind)) {
@@ -297,6 +245,7 @@ static int on_decode(const HttpResult *result, void *userdata, ErrCtx *err) {
         Job *job = userdata;
         Worker *w = job->worker;
 
+        job->document = NULL;
         job->arena = arena_free(job->arena);
         job->arena = arena_new();
         if (!job->arena)
@@ -333,6 +282,7 @@ static void on_call_done(const Outcome *outcome, bool sent _unused_, void *userd
         if (own.class == OUTCOME_OK && own.hint != HINT_NOT_FOUND) {
                 in.answer = &job->answer;
                 job->account = job->answer.has_account ? &job->answer.account : NULL;
+                job->document = job->answer.document;
         }
         job->worker->driver->flow_after(&in, &next);
         job_follow(job, &next, &own);
@@ -351,6 +301,7 @@ static int ask_guard(Job *job, ErrCtx *err) {
                 .id = job->item->id,
                 .action = &job->item->action,
                 .current = job->account,
+                .own_login = channel_own_login(w->channel),
         };
 
         if (!in.accounts)
@@ -448,6 +399,58 @@ static int keep_memo(Job *job, const char *memo) {
         return store_queue_memo(job->worker->store, job->item->id, memo);
 }
 
+/* ---- looks ---- */
+
+/* Whose link, other than this person's, has the account. */
+static bool link_of_other(const Links *links, const Job *job, const Account *seen) {
+        for (size_t i = 0; i < links->n; i++)
+                if (!links->items[i].gone && str_eq(links->items[i].remote_id, seen->remote_id))
+                        return !str_eq(links->items[i].person, job->item->action.person);
+        return false;
+}
+
+static void job_seen(Job *job, const Accounts *accounts, const Links *links) {
+        const Action *a = &job->item->action;
+        _cleanup_(freep) char *key = NULL;
+        FlowInput in = flow_input(job);
+        FlowNext next = { 0 };
+
+        /* A recreated account keeps its address, whatever the directory says by now. */
+        if (address_key(a->kind == ACTION_RECREATE && a->before.address ? a->before.address : a->address, &key, NULL) == 0)
+                in.seen = accounts_by_key(accounts, key);
+        in.seen_login = accounts_by_login(accounts, a->remote_id ?: a->after.login);
+        /* Borrowed from the listing, which outlives this call. */
+        job->account = in.seen_login ?: in.seen;
+        in.seen_linked = job->account && link_of_other(links, job, job->account);
+        job->worker->driver->flow_seen(&in, &next);
+        job_follow(job, &next, NULL);
+}
+
+/* Begun after the action was queued: all that a flow asks for which has sent nothing yet. */
+static bool has_recent_listing(const Job *job) {
+        const Accounts *accounts = job->worker->hooks.accounts(job->worker->hooks.userdata);
+
+        return accounts && accounts->begun > job->item->queued && accounts->begun <= loop_wall(job->worker->loop);
+}
+
+static void look_at_hand(Job *job) {
+        _cleanup_(links_freep) Links *links = NULL;
+        Worker *w = job->worker;
+        int r;
+
+        r = store_links_load(w->store, w->target->name, &links);
+        if (r < 0)
+                end_after(job, r);
+        else
+                job_seen(job, w->hooks.accounts(w->hooks.userdata), links);
+}
+
+void job_looked(Job *job, const Accounts *accounts, const Links *links) {
+        job->looking = false;
+        job->worker->n_looking--;
+        job_seen(job, accounts, links);
+}
+
 static void job_follow(Job *job, const FlowNext *next, const Outcome *outcome) {
         static const Outcome done = { .class = OUTCOME_OK };
         int r;
@@ -465,7 +468,10 @@ static void job_follow(Job *job, const FlowNext *next, const Outcome *outcome) {
                         job_call(job, next->call);
                 break;
         case FLOW_LOOK:
-                job_look(job, outcome);
+                if (next->recent_will_do && has_recent_listing(job))
+                        look_at_hand(job);
+                else
+                        job_look(job, outcome);
                 break;
         case FLOW_DONE:
                 job_done(job, outcome ? outcome : &done, next);
@@ -498,7 +504,7 @@ static void job_put_off(Job *job) {
 
         if (wait > FRESH_WAIT)
                 wait = FRESH_WAIT;
-        end_after(job, change_row(job, job->item->state, usec_add(loop_wall(job->worker->loop), wait), NULL,
+        end_after(job, job_change_row(job, job->item->state, usec_add(loop_wall(job->worker->loop), wait), NULL,
                                   "waits for a recent complete read that still asks for it"));
 }
 
@@ -531,32 +537,4 @@ int job_start(Worker *w, QueueItem *take_item) {
         w->n_jobs++;
         job_begin(job);
         return 0;
-}
-
-/* ---- looks ---- */
-
-/* Whose link, other than this person's, has the account. */
-static bool link_of_other(const Links *links, const Job *job, const Account *seen) {
-        for (size_t i = 0; i < links->n; i++)
-                if (!links->items[i].gone && str_eq(links->items[i].remote_id, seen->remote_id))
-                        return !str_eq(links->items[i].person, job->item->action.person);
-        return false;
-}
-
-void job_looked(Job *job, const Accounts *accounts, const Links *links) {
-        const Action *a = &job->item->action;
-        _cleanup_(freep) char *key = NULL;
-        FlowInput in = flow_input(job);
-        FlowNext next = { 0 };
-
-        job->looking = false;
-        job->worker->n_looking--;
-        /* A recreated account keeps its address, whatever the directory says by now. */
-        if (address_key(a->kind == ACTION_RECREATE && a->before.address ? a->before.address : a->address, &key, NULL) == 0)
-                in.seen = accounts_by_key(accounts, key);
-        in.seen_linked = in.seen && link_of_other(links, job, in.seen);
-        /* Borrowed from the listing, which outlives this call. */
-        job->account = in.seen;
-        job->worker->driver->flow_seen(&in, &next);
-        job_follow(job, &next, NULL);
 }

@@ -17,6 +17,8 @@ typedef struct WorkerHooks {
         bool (*is_fresh)(void *userdata);
         /* We changed an account: what was (remote id, or NULL) and what is (or NULL: unknown or gone). Borrowed. */
         void (*account_changed)(const char *was, const Account *now, void *userdata);
+        /* We reset an account's password: the listing no longer tells when that was last done. */
+        void (*account_reset)(const char *remote_id, void *userdata);
         /* An action ended or was put off: queue counts have changed. */
         void (*changed)(void *userdata);
         void *userdata;

@@ -3,6 +3,7 @@
 
 #include "base/strings.h"
 #include "target/target.h"
+#include "target/primavera.h"
 #include "target/umbrella.h"
 
 /* ---- names ---- */
@@ -131,6 +132,42 @@ static const TargetDriver drivers[_TARGET_TYPE_MAX] = {
                 },
                 .parent_calls = 1u << CALL_RESET,
                 UMBRELLA_COMMON,
+        },
+        /* One job at a time: so one at a time of all that may need one. */
+        [TARGET_PRIMAVERA] = {
+                .label = "Primavera",
+                .capabilities = {
+                        .create = true,
+                        .role_update = true,
+                        .disable = true,
+                        .disable_takes_roles = true,
+                        .reset = true,
+                        .name_update = true,
+                        .needs_names = true,
+                        .needs_login = true,
+                },
+                .kinds = 1u << ACTION_CREATE | 1u << ACTION_ADOPT | 1u << ACTION_UPDATE |
+                         1u << ACTION_ENABLE | 1u << ACTION_DISABLE | 1u << ACTION_RESET,
+                .serial = 1u << ACTION_CREATE | 1u << ACTION_UPDATE | 1u << ACTION_ENABLE |
+                          1u << ACTION_DISABLE,
+                .token_limit = { USEC_PER_MINUTE, 20 },
+                .key_is_login = true,
+                .build = primavera_build,
+                .authorize = primavera_authorize,
+                .classify = primavera_classify,
+                .decode_token = primavera_decode_token,
+                .decode_page = primavera_decode_page,
+                .feed = primavera_feed,
+                .decode_answer = primavera_decode_answer,
+                .decode_reset = primavera_decode_reset,
+                .reset_has_passwords = primavera_reset_has_passwords,
+                .reset_needs_account = true,
+                .reset_mark = primavera_reset_mark,
+                .reset_fate = primavera_reset_fate,
+                .flow_begin = primavera_flow_begin,
+                .flow_resume = primavera_flow_resume,
+                .flow_after = primavera_flow_after,
+                .flow_seen = primavera_flow_seen,
         },
 };
 

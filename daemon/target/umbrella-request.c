@@ -4,6 +4,7 @@
 #include <inttypes.h>
 
 #include "base/strings.h"
+#include "target/basic.h"
 #include "target/umbrella.h"
 
 #define URL_MAX 4096
@@ -46,31 +47,12 @@ static int add_header(CallRequest *r, const char *name, uint64_t value) {
         return 0;
 }
 
-/* RFC 7617 §2: "Basic" and base64 of "user:password"; a user with a colon can't be said. */
-static int make_basic(const Secret *key, const Secret *secret, Secret **ret) {
-        _cleanup_(secret_freep) Secret *pair = NULL, *value = NULL;
-
-        if (!key || !secret || secret_len(key) == 0 || memchr(secret_data(key), ':', secret_len(key)))
-                return -EINVAL;
-        pair = secret_with_capacity(512);
-        value = secret_with_capacity(1024);
-        if (!pair || !value)
-                return -ENOMEM;
-        if (secret_append(pair, secret_data(key), secret_len(key)) < 0 || secret_append_str(pair, ":") < 0 ||
-            secret_append(pair, secret_data(secret), secret_len(secret)) < 0 ||
-            secret_append_str(value, "Basic ") < 0 ||
-            secret_append_base64(value, secret_data(pair), secret_len(pair)) < 0)
-                return -ENOMEM;
-        *ret = TAKE(value);
-        return 0;
-}
-
 /* RFC 6749 §4.4.2. A child organisation is chosen here and nowhere else: the token then belongs to it. */
 static int fill_token(const TargetConfig *target, const CallInput *in, CallRequest *r) {
         static const char grant[] = "grant_type=client_credentials";
         int q;
 
-        q = make_basic(in->key, in->secret, &r->authorization);
+        q = basic_authorization(in->key, in->secret, &r->authorization);
         if (q < 0)
                 return q;
         r->body = secret_new(grant, strlen(grant));

@@ -30,6 +30,10 @@ static void test_writes(void **state) {
         assert_true(call_is_write(CALL_CREATE_SHORT));
         assert_true(call_is_write(CALL_DELETE));
         assert_true(call_is_write(CALL_RESET));
+        assert_true(call_is_write(CALL_UPSERT));
+        assert_true(call_is_write(CALL_STATUS));
+        assert_true(call_is_write(CALL_UNLOCK));
+        assert_false(call_is_write(CALL_JOB));
         assert_false(call_is_write(_CALL_MAX));
 }
 
@@ -80,7 +84,8 @@ static void test_umbrella(void **state) {
 
 /* The same API but for what it lacks. */
 static void test_government(void **state) {
-        const TargetDriver *d = target_driver(TARGET_UMBRELLA_GOV), *commercial = target_driver(TARGET_UMBRELLA);
+        const TargetDriver *d = target_driver(TARGET_UMBRELLA_GOV), *commercial =
+                target_driver(TARGET_UMBRELLA);
         Capabilities differs = commercial->capabilities;
 
         (void) state;
@@ -94,9 +99,28 @@ static void test_government(void **state) {
         assert_true(d->build == commercial->build && d->classify == commercial->classify);
 }
 
+static void test_primavera(void **state) {
+        const TargetDriver *d = target_driver(TARGET_PRIMAVERA);
+
+        (void) state;
+        assert_non_null(d);
+        assert_string_equal(d->label, "Primavera");
+        assert_true(d->capabilities.create && d->capabilities.role_update && d->capabilities.name_update);
+        assert_true(d->capabilities.disable && d->capabilities.disable_takes_roles && d->capabilities.reset);
+        assert_true(d->capabilities.needs_names && d->capabilities.needs_login);
+        assert_false(d->capabilities.delete || d->capabilities.recreate || d->capabilities.has_roles);
+        assert_false(d->has_roles_call);
+        assert_true(d->key_is_login && d->reset_needs_account && d->reset_mark && d->reset_fate);
+        assert_true(d->build && d->authorize && d->classify && d->decode_token && d->decode_page && d->feed);
+        assert_true(d->decode_answer && d->decode_reset && d->flow_begin && d->flow_after && d->flow_seen);
+        /* One job at a time. */
+        assert_int_equal(d->serial, 1u << ACTION_CREATE | 1u << ACTION_UPDATE | 1u << ACTION_ENABLE |
+                                    1u << ACTION_DISABLE);
+        assert_int_equal(d->kinds, d->serial | 1u << ACTION_ADOPT | 1u << ACTION_RESET);
+}
+
 static void test_unserved(void **state) {
         (void) state;
-        assert_null(target_driver(TARGET_PRIMAVERA));
         assert_null(target_driver(_TARGET_TYPE_MAX));
         assert_null(target_driver((TargetType) -1));
 }
@@ -108,6 +132,7 @@ int main(void) {
                 cmocka_unit_test(test_roles),
                 cmocka_unit_test(test_umbrella),
                 cmocka_unit_test(test_government),
+                cmocka_unit_test(test_primavera),
                 cmocka_unit_test(test_unserved),
         };
 

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Jobs: which one an action waits for stands in its memo, durable before the first question about it:
+ * "ID SINCE LOSSES". */
+#include <stdio.h>
+
+#include "base/strings.h"
+#include "target/flow.h"
+#include "target/primavera.h"
+
+#define DELAY_FIRST USEC_PER_SEC
+#define DELAY_MAX (30 * USEC_PER_SEC)
+#define BUSY_DELAY USEC_PER_MINUTE
+#define BUSY_DELAY_MAX USEC_PER_HOUR
+#define PATIENCE (6 * USEC_PER_HOUR)
+#define SOMEBODY_ELSES "-"
+
+/* The id comes from a URL, and goes into one. */
+bool primavera_job_id_is_valid(const char *id, size_t len) {
+        if (len == 0 || len > PRIMAVERA_JOB_ID_MAX)
+                return false;
+        for (size_t i = 0; i < len; i++)
+                if (!((id[i] >= 'a' && id[i] <= 'z') || (id[i] >= 'A' && id[i] <= 'Z') ||
+                      (id[i] >= '0' && id[i] <= '9') ||
+                      id[i] == '_' || (id[i] == '-' && i > 0)))
+                        return false;
+        return true;
+}
+
+bool primavera_job_read(const char *memo, PrimaveraJob *ret) {
+        unsigned long long since;
+        PrimaveraJob job = { 0 };
+
+        if (!memo || sscanf(memo, "%64[0-9A-Za-z_-] %20llu %5u", job.id, &since, &job.losses) != 3)
+                return false;
+        job.since = since;
+        *ret = job;
+        return true;
+}
+
+void primavera_job_write(const PrimaveraJob *job, FlowNext *next) {
+        snprintf(next->memo, sizeof(next->memo), "%s %llu %u", job->id, (unsigned long long) job->since,
+                 job->losses);
+}
+
+/* A third of the time that it has run already: 1 s, growing to 30 s. */
+static usec_t next_delay(usec_t wall, usec_t since) {
+        usec_t delay = usec_sub(wall, since) / 3;
+
+        return delay < DELAY_FIRST ? DELAY_FIRST : delay > DELAY_MAX ? DELAY_MAX : delay;
+}
+
+void primavera_job_wait(const FlowInput *in, FlowNext *ret) {
+        PrimaveraJob job = { .since = in->wall }, before;
+        const char *id = in->answer ? in->answer->memo : NULL;
+        bool known = primavera_job_read(in->memo, &before);
+
+        if (id && (!known || !str_eq(id, before.id))) {
+                snprintf(job.id, sizeof(job.id), "%s", id);
+                job.losses = known ? before.losses : 0;
+                flow_wait(in, STEP_JOB, CALL_JOB, DELAY_FIRST, ret);
+                primavera_job_write(&job, ret);
+        } else
+                flow_wait(in, STEP_JOB, CALL_JOB, known ? next_delay(in->wall, before.since) : DELAY_MAX,
+                          ret);
+}
+
+bool primavera_job_is_overdue(const FlowInput *in) {
+        PrimaveraJob job;
+
+        return primavera_job_read(in->memo, &job) && usec_sub(in->wall, job.since) >= PATIENCE;
+}
+
+void primavera_job_busy(const FlowInput *in, Step step, Call call, FlowNext *ret) {
+        PrimaveraJob job = { .id = SOMEBODY_ELSES, .since = in->wall }, before;
+        usec_t delay = BUSY_DELAY;
+
+        if (primavera_job_read(in->memo, &before)) {
+                job.losses = before.losses;
+                if (str_eq(before.id, SOMEBODY_ELSES))
+                        job.since = before.since;
+        }
+        if (usec_sub(in->wall, job.since) >= PATIENCE) {
+                flow_dead(in, ret,
+                          "another job has been running at Primavera for hours: %.300s; see to it there, "
+                          "then retry",
+                          in->outcome->detail);
+                return;
+        }
+        if (in->outcome->has_retry_after)
+                delay = in->outcome->retry_after < USEC_PER_SEC ? USEC_PER_SEC : in->outcome->retry_after;
+        flow_wait(in, step, call, delay > BUSY_DELAY_MAX ? BUSY_DELAY_MAX : delay, ret);
+        primavera_job_write(&job, ret);
+}
