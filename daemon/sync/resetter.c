@@ -406,7 +406,23 @@ void resetter_start(Resetter *r) {
         resetter_kick(r);
 }
 
+/* A plan may have ended the row of a member while the batch waits for its call: it is made up anew. */
+static void leave_ended(Resetter *r) {
+        if (!r->call || resetter_is_sent(r))
+                return;
+        for (size_t i = 0; i < r->n_items; i++) {
+                _cleanup_(queue_item_freep) QueueItem *item = NULL;
+
+                if (store_queue_get(r->store, r->items[i]->id, &item) >= 0 && (!item || item->finished > 0)) {
+                        r->call = channel_call_cancel(r->call);
+                        forget_batch(r);
+                        return;
+                }
+        }
+}
+
 void resetter_kick(Resetter *r) {
+        leave_ended(r);
         loop_task_arm(r->task);
 }
 
