@@ -342,6 +342,8 @@ static void say_listing_failed(Remote *r, const ListerResult *result) {
         r->listing_failed = true;
 }
 
+static void hasten_look(Remote *r);
+
 static void on_listed(ListerResult *result, void *userdata) {
         Remote *r = userdata;
 
@@ -362,6 +364,8 @@ static void on_listed(ListerResult *result, void *userdata) {
         r->report.pages = result->pages;
         look_ended(r, r->accounts);
         kick(r);
+        /* A look that was wanted meanwhile waited for this listing to end. */
+        hasten_look(r);
         if (r->done)
                 loop_task_arm(r->decide);
 }
@@ -440,6 +444,13 @@ static const Roles *on_roles(void *userdata) {
         const Roles *roles = lister_roles(r->lister);
 
         return roles->n > 0 ? roles : NULL;
+}
+
+/* Whoever waits shares one listing: it begins when nothing else is under way. */
+static bool wants_look(const Remote *r) {
+        if (worker_wants_look(r->worker))
+                return resetter_wants_look(r->resetter) || resetter_is_idle(r->resetter);
+        return resetter_wants_look(r->resetter) && worker_is_idle(r->worker);
 }
 
 /* What is due is taken up first, so that it may share the look. */
