@@ -125,6 +125,10 @@ void loop_task_stop(LoopTask *task) {
         loop_timer_stop(&task->timer);
 }
 
+bool loop_task_is_armed(const LoopTask *task) {
+        return loop_timer_is_armed(&task->timer);
+}
+
 LoopTask *loop_task_free(LoopTask *task) {
         if (!task)
                 return NULL;
