@@ -263,6 +263,10 @@ void loop_task_stop(LoopTask *task) {
         (void) sd_event_source_set_enabled(task->source, SD_EVENT_OFF);
 }
 
+bool loop_task_is_armed(const LoopTask *task) {
+        return sd_event_source_get_enabled(task->source, NULL) > 0;
+}
+
 LoopTask *loop_task_free(LoopTask *task) {
         if (!task)
                 return NULL;

@@ -65,6 +65,7 @@ int loop_task_new(Loop *loop, LoopPriority priority, const char *name, loop_fn_t
                   LoopTask **ret);
 void loop_task_arm(LoopTask *task);
 void loop_task_stop(LoopTask *task);
+bool loop_task_is_armed(const LoopTask *task);
 LoopTask *loop_task_free(LoopTask *task);
 DEFINE_CLEANUP(LoopTask *, loop_task_free);
 

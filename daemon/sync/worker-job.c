@@ -200,6 +200,8 @@ static void job_look(Job *job, const Outcome *outcome) {
         job->looking = true;
         job->look_begun = false;
         w->n_looking++;
+        /* It left its place to others: they may want to look as well. */
+        loop_task_arm(w->task);
         w->hooks.look(w->hooks.userdata);
 }
 

@@ -89,6 +89,16 @@ static bool may_run(const Worker *w) {
         return !channel_parked_until(w->channel, NULL, NULL);
 }
 
+/* For some job the listing under way won't do. */
+static bool look_is_due(const Worker *w) {
+        const Job *job;
+
+        TAILQ_FOREACH(job, &w->jobs, link)
+                if (job->looking && !job->look_begun)
+                        return true;
+        return false;
+}
+
 static void on_task(void *userdata) {
         Worker *w = userdata;
         DueList due = { .worker = w };
@@ -102,12 +112,15 @@ static void on_task(void *userdata) {
                         worker_store_fault(w, r);
         }
         arm_timer(w);
+        /* Nothing more to take up: those that look wait for nobody else. */
+        if (worker_wants_look(w) && look_is_due(w))
+                w->hooks.look(w->hooks.userdata);
 }
 
 /* ---- looks ---- */
 
 bool worker_wants_look(const Worker *w) {
-        return w->n_looking > 0 && w->n_looking == w->n_jobs;
+        return w->n_looking > 0 && w->n_looking == w->n_jobs && !loop_task_is_armed(w->task);
 }
 
 void worker_look_begins(Worker *w) {
