@@ -467,7 +467,7 @@ static void begin_look(void *userdata) {
 }
 
 static void hasten_look(Remote *r) {
-        if (r->look_wanted && wants_look(r))
+        if (r->look_wanted)
                 loop_timer_after(r->look_timer, 0);
 }
 
