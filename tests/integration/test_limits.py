@@ -37,11 +37,9 @@ def check_windows(standin):
     assert not standin.calls(status=429)
 
 
-def creates_at_the_published_rate(make_idsyncd, make_slapd, make_standin):
+def creates_at_the_published_rate(runner, standin):
     """26 creates: roles, a page and 26 creates are 28 calls, the most that two minutes' windows allow."""
-    slapd, standin = make_slapd(Company(people=26)), make_standin(limits=True)
-    runner = published(make_idsyncd(slapd, standin))
-    runner.once(expect=0, timeout=100)
+    published(runner).once(expect=0, timeout=100)
     assert len(standin.emails()) == 26
     calls = admin_calls(standin)
     assert len(calls) == 28 and len(standin.calls("POST", "/token$")) == 1
@@ -50,11 +48,9 @@ def creates_at_the_published_rate(make_idsyncd, make_slapd, make_standin):
     assert took <= allowed_span(len(calls)) + 10, took
 
 
-def restarts_count(make_idsyncd, make_slapd, make_standin):
+def restarts_count(runner, standin):
     """The calls of earlier processes count, and those of a dry run; what is left over is done by the last."""
-    slapd, standin = make_slapd(Company(people=15)), make_standin(limits=True)
-    runner = published(make_idsyncd(slapd, standin))
-    dry = runner.once("--dry-run", expect=1)
+    dry = published(runner).once("--dry-run", expect=1)
     assert len(dry.actions("create")) == 15 and len(admin_calls(standin)) == 2
     first = runner.once("--wait", "3s", expect=1)
     assert len(admin_calls(standin)) == MINUTE
@@ -67,15 +63,21 @@ def restarts_count(make_idsyncd, make_slapd, make_standin):
     assert daemon.terminate() == 0
 
 
-def neighbours_share(make_idsyncd, make_slapd, make_standin):
-    """Two targets with one key, one of them with a wider limit: the lowest counts, for both together."""
+def family():
     state = default_state()
     state["organizations"] += [{"id": ORGANIZATION + n, "name": f"Child {n}", "parent": ORGANIZATION}
                                for n in (1, 2)]
+    return state
+
+
+def two_groups():
     company = Company(people=8)
     company.groups |= {"one": company.people[:4], "two": company.people[4:]}
-    slapd, standin = make_slapd(company), make_standin(limits=True, state=state)
-    runner = make_idsyncd(slapd, standin)
+    return company
+
+
+def neighbours_share(runner, standin):
+    """Two targets with one key, one of them with a wider limit: the lowest counts, for both together."""
     template = {**runner.config["targets"].pop(), "roles": [{"role": "Read Only"}]}
     for n, name in enumerate(("one", "two"), 1):
         runner.config["targets"].append({**template, "name": name, "organization": ORGANIZATION + n,
@@ -91,36 +93,34 @@ def neighbours_share(make_idsyncd, make_slapd, make_standin):
     check_windows(standin)
 
 
-def a_second_is_a_window_too(make_idsyncd, make_slapd, make_standin):
+def a_second_is_a_window_too(runner, standin):
     """A quota of our own below the published one holds."""
-    slapd, standin = make_slapd(Company(people=6)), make_standin(limits=True)
-    runner = make_idsyncd(slapd, standin)
     runner.target["rate"] = {**UNLIMITED, "second": 2}
     runner.once(expect=0)
     times = [c["mono"] for c in admin_calls(standin)]
     assert len(times) == 8 and all(times[n + 2] - times[n] >= 0.95 for n in range(6)), times
 
 
-SLOW = [creates_at_the_published_rate, restarts_count, neighbours_share, a_second_is_a_window_too]
+SLOW = [(creates_at_the_published_rate, Company(people=26), default_state()),
+        (restarts_count, Company(people=15), default_state()),
+        (neighbours_share, two_groups(), family()),
+        (a_second_is_a_window_too, Company(people=6), default_state())]
 
 
 @pytest.mark.slow
 def test_published_limits(make_idsyncd, make_slapd, make_standin):
     """All of these wait for windows of a minute: they do it at the same time."""
-    failures, lock = [], threading.Lock()
+    failures, threads = [], []
 
-    def locked(make):
-        def call(*args, **options):
-            with lock:
-                return make(*args, **options)
-        return call
-
-    def run(check):
+    def run(check, runner, standin):
         try:
-            check(locked(make_idsyncd), locked(make_slapd), locked(make_standin))
+            check(runner, standin)
         except Exception as error:      # told below, with the check's name
             failures.append(f"{check.__name__}: {type(error).__name__}: {error}")
-    threads = [threading.Thread(target=run, args=[check]) for check in SLOW]
+    for check, company, state in SLOW:
+        standin = make_standin(limits=True, state=state)
+        runner = make_idsyncd(make_slapd(company), standin)
+        threads.append(threading.Thread(target=run, args=[check, runner, standin]))
     for thread in threads:
         thread.start()
     for thread in threads:
