@@ -314,7 +314,8 @@ def test_unfinished_is_told_and_stands(changing, company, standin):
     changing.target["gone"] = "report"
     result = changing.once(expect=1)
     dead, = result.actions("recreate")
-    assert dead["state"] == "dead" and "can't be created again" in dead["detail"] and "can't be created again" in result.err
+    assert dead["state"] == "dead" and "can't be created again" in dead["detail"]
+    assert re.search(r"^crit: umbrella: recreate .*can't be created again", result.err, re.M), result.err
     assert standin.account(person.email) is None
     standin.clear_ledger()
     again = changing.once(expect=1)             # not forgotten, not tried again by itself
