@@ -65,6 +65,12 @@ static int make_pace(Budget *b, usec_t wall) {
         return 0;
 }
 
+/* A wall clock that was set back must not lengthen the wait. */
+static void settle(Budget *b, usec_t wall) {
+        if (b->parked_until > usec_add(wall, THROTTLE_CAP))
+                b->parked_until = usec_add(wall, THROTTLE_CAP);
+}
+
 static int load_park(Budget *b, usec_t wall) {
         Park park;
         bool found;
@@ -73,9 +79,9 @@ static int load_park(Budget *b, usec_t wall) {
         r = store_park_get(b->store, b->scope, &park, &found);
         if (r < 0)
                 return r;
-        /* A wall clock that was set back must not lengthen the wait. */
-        if (found && park.until > wall)
-                b->parked_until = park.until - wall > THROTTLE_CAP ? wall + THROTTLE_CAP : park.until;
+        if (found)
+                b->parked_until = park.until;
+        settle(b, wall);
         return 0;
 }
 
@@ -136,9 +142,10 @@ static unsigned fitting(const Budget *b, unsigned n) {
         return n;
 }
 
-usec_t budget_next(const Budget *b, bool token, unsigned n, usec_t wall) {
+usec_t budget_next(Budget *b, bool token, unsigned n, usec_t wall) {
         usec_t next = token ? pace_next(b->token_pace, n, wall) : pace_next(b->pace, fitting(b, n + b->aside), wall);
 
+        settle(b, wall);
         return next > b->parked_until ? next : b->parked_until;
 }
 
@@ -185,6 +192,7 @@ usec_t budget_throttle(Budget *b, bool has_retry_after, usec_t retry_after, usec
         return b->parked_until;
 }
 
-bool budget_is_throttled(const Budget *b, usec_t wall) {
+bool budget_is_throttled(Budget *b, usec_t wall) {
+        settle(b, wall);
         return b->parked_until > wall;
 }

@@ -25,7 +25,7 @@ const char *budget_get_id(const Budget *budget);
 int budget_lower(Budget *budget, const RateConfig *rate, usec_t wall);
 
 /* The earliest wall time at which n calls may go out; <= wall: now. Counts the parking of the key, and what is set aside for others. */
-usec_t budget_next(const Budget *budget, bool token, unsigned n, usec_t wall);
+usec_t budget_next(Budget *budget, bool token, unsigned n, usec_t wall);
 /* Sets n calls aside for an act that must not stop half-way, or gives them back (n negative). */
 void budget_set_aside(Budget *budget, int n);
 /* Records a call, in the store too, before it is sent. 0 or the store's error: then it must not be sent. */
@@ -34,4 +34,4 @@ int budget_spend(Budget *budget, bool token, usec_t wall);
 void budget_hint(Budget *budget, const HttpResult *result, usec_t wall);
 /* The API said 429: no call until the later of Retry-After (capped at 1 h; without one 60 s) and our own window. Returns that time. */
 usec_t budget_throttle(Budget *budget, bool has_retry_after, usec_t retry_after, usec_t wall);
-bool budget_is_throttled(const Budget *budget, usec_t wall);
+bool budget_is_throttled(Budget *budget, usec_t wall);

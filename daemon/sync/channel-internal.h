@@ -17,6 +17,7 @@ struct ChannelCall {
         bool finished;                  /* in Channels.finished: done is due */
         Outcome outcome;
         HttpRequest *request;
+        CallInput in;                   /* as prepare filled it in */
         CallRequest built;
 };
 
@@ -83,6 +84,8 @@ void token_fetch(Token *t, usec_t wall, usec_t *ret_next);
 
 /* channel-park.c */
 int channel_park_load(Channel *c);
+/* A wall clock that was set back must not lengthen the wait. */
+void channel_park_settle(Channel *c, usec_t wall);
 /* By class; logs. Pending calls of the channel fail with the outcome where the whole target is parked. call: the one that failed. */
 void channel_park_by(Channel *c, Call call, const Outcome *outcome);
 /* Such a call succeeded, or was understood and refused. */

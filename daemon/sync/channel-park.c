@@ -67,8 +67,15 @@ static void read_reason(Channel *c) {
                 c->park = (Park){ 0 };
 }
 
+void channel_park_settle(Channel *c, usec_t wall) {
+        usec_t latest = usec_add(wall, c->park_class == OUTCOME_AUTH ? AUTH_CAP : TRANSIENT_CAP);
+
+        if (c->park.until > latest)
+                c->park.until = latest;
+}
+
 int channel_park_load(Channel *c) {
-        usec_t wall = loop_wall(c->channels->loop), cap;
+        usec_t wall = loop_wall(c->channels->loop);
         bool found;
         int r;
 
@@ -86,10 +93,7 @@ int channel_park_load(Channel *c) {
         read_reason(c);
         for (size_t i = 0; i < _CALL_MAX; i++)
                 c->failed[i] = c->park.tries;
-        cap = c->park_class == OUTCOME_AUTH ? AUTH_CAP : TRANSIENT_CAP;
-        /* A wall clock that was set back must not lengthen the wait. */
-        if (c->park.until > usec_add(wall, cap))
-                c->park.until = usec_add(wall, cap);
+        channel_park_settle(c, wall);
         return 0;
 }
 
@@ -159,8 +163,21 @@ void channel_park_clear(Channel *c, Call call) {
         save_park(c);
 }
 
-usec_t channel_parked_until(const Channel *c, OutcomeClass *ret_class, const char **ret_detail) {
-        if (c->park.until <= loop_wall(c->channels->loop))
+void channel_retry_refused(Channel *c) {
+        usec_t wall = loop_wall(c->channels->loop);
+
+        if (c->park.until <= wall || c->park_class != OUTCOME_AUTH)
+                return;
+        c->park.until = wall;
+        save_park(c);
+        loop_task_arm(c->channels->dispatch);
+}
+
+usec_t channel_parked_until(Channel *c, OutcomeClass *ret_class, const char **ret_detail) {
+        usec_t wall = loop_wall(c->channels->loop);
+
+        channel_park_settle(c, wall);
+        if (c->park.until <= wall)
                 return 0;
         if (ret_class)
                 *ret_class = c->park_class;

@@ -2,6 +2,7 @@
 /* Calls wait in one list for all targets, in order of priority; a task sends what budget, parking and concurrency allow. Callers hear of the end
  * of their calls from a second task, so that nothing calls back from inside a start or a failure. */
 #include <errno.h>
+#include <string.h>
 
 #include "base/failpoint.h"
 #include "base/log.h"
@@ -12,6 +13,9 @@
 /* ---- the life of a call ---- */
 
 static ChannelCall *call_free(ChannelCall *call) {
+        /* Set aside for this call, which was never sent. */
+        if (call->spec.has_place)
+                budget_set_aside(call->channel->budget, -1);
         http_request_cancel(call->request);
         call_request_deinit(&call->built);
         free(call);
@@ -113,6 +117,22 @@ static void warn_certificate(Channel *c, usec_t end) {
                   usec_format_wall(end, text));
 }
 
+/* An API may repeat what it was sent: that must come neither into the log nor into the store. */
+static void blank(const Secret *secret, char *text) {
+        size_t len = secret ? secret_len(secret) : 0;
+
+        while (len > 0 && (text = strstr(text, secret_data(secret)))) {
+                memset(text, '*', len);
+                text += len;
+        }
+}
+
+static void blank_passwords(const CallInput *in, char *text) {
+        blank(in->password, text);
+        for (size_t i = 0; in->passwords && i < in->n_batch; i++)
+                blank(in->passwords[i], text);
+}
+
 void channel_answered(Channel *c, Call call, const HttpResult *result, Outcome *ret) {
         LogFields fields = {
                 .target = c->config->name,
@@ -121,6 +141,7 @@ void channel_answered(Channel *c, Call call, const HttpResult *result, Outcome *
         };
 
         c->driver->classify(c->config, call, result, ret);
+        blank(c->secret, ret->detail);
         if (call != CALL_TOKEN)
                 budget_hint(c->budget, result, loop_wall(c->channels->loop));
         warn_certificate(c, result->certificate_end);
@@ -200,6 +221,7 @@ static void on_answer(HttpRequest *request _unused_, const HttpResult *result, v
         call->channel->n_sent--;
         channel_answered(call->channel, call->spec.call, result, &outcome);
         decode_answer(call, result, &outcome);
+        blank_passwords(&call->in, outcome.detail);
         call_request_deinit(&call->built);
         if (settle(call, &outcome)) {
                 call->sent = false;
@@ -273,11 +295,11 @@ static void call_not_sent(ChannelCall *call, int r) {
 
 static void call_send(ChannelCall *call, usec_t wall) {
         Channel *c = call->channel;
-        CallInput in = { .call = call->spec.call };
         int r;
 
         TAILQ_REMOVE(&c->channels->pending, call, link);
-        r = call_record(call, &in, wall);
+        call->in = (CallInput){ .call = call->spec.call };
+        r = call_record(call, &call->in, wall);
         failpoint("call-recorded");
         if (r >= 0)
                 r = channel_request(c, &call->built, token_of(c, call->spec.call)->bearer, call->spec.on_data ? on_body : NULL,
@@ -299,6 +321,7 @@ static usec_t call_ready(ChannelCall *call, usec_t wall) {
         Token *token = token_of(c, call->spec.call);
         usec_t next;
 
+        channel_park_settle(c, wall);
         if (c->park.until > wall)
                 return c->park.until;
         if (c->n_sent >= (channel_is_probing(c) ? 1 : c->config->concurrency))
@@ -340,10 +363,11 @@ static void on_dispatch(void *userdata) {
                 loop_timer_after(cs->timer, earliest - wall);
 }
 
-usec_t channel_next_free(const Channel *c) {
+usec_t channel_next_free(Channel *c) {
         usec_t wall = loop_wall(c->channels->loop);
         usec_t next = budget_next(c->budget, false, 1, wall), token;
 
+        channel_park_settle(c, wall);
         if (!token_is_usable(&c->token) && !token_is_pending(&c->token)) {
                 token = budget_next(c->budget, true, 1, wall);
                 next = token > next ? token : next;
@@ -352,7 +376,7 @@ usec_t channel_next_free(const Channel *c) {
 }
 
 usec_t channel_call_free(const ChannelCall *call) {
-        const Channel *c = call->channel;
+        Channel *c = call->channel;
         usec_t next = channel_next_free(c), both;
 
         if (call->spec.follow_up == 0)

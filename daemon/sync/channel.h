@@ -53,10 +53,12 @@ bool channel_call_is_sent(const ChannelCall *call);
 void channel_give_back(Channel *channel, unsigned n);
 
 /* The wall time from which a call may go out: parking and budget; <= loop_wall(): now. */
-usec_t channel_next_free(const Channel *channel);
+usec_t channel_next_free(Channel *channel);
 /* The same for a call that waits: what must be free after it counts. */
 usec_t channel_call_free(const ChannelCall *call);
 /* How the target is parked: 0 if it isn't. *ret_detail (may be NULL) says why. */
-usec_t channel_parked_until(const Channel *channel, OutcomeClass *ret_class, const char **ret_detail);
+usec_t channel_parked_until(Channel *channel, OutcomeClass *ret_class, const char **ret_detail);
+/* Refused credentials are tried again now: somebody may have mended what was wrong. Refused again, the wait goes on growing. */
+void channel_retry_refused(Channel *channel);
 /* Actions that succeeded at this target so far, to tell a bad action from a bad target. */
 uint64_t channel_successes(const Channel *channel);
