@@ -216,6 +216,7 @@ static void finish_reload(Manager *m) {
                 return;
         }
         m->state = MANAGER_RUNNING;
+        engine_retry_refused(m->engine);
         start_engine(m);
         notify_ready();
         on_changed(m);

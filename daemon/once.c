@@ -68,8 +68,12 @@ static void on_check(void *userdata) {
                 drain(o);
                 return;
         }
-        if (o->cycle_ended && !cycle_is_running(engine_cycle(o->engine)) && cycle_retry_at(engine_cycle(o->engine)) <= wall)
-                (void) cycle_retry(engine_cycle(o->engine));
+        if (o->cycle_ended && !cycle_is_running(engine_cycle(o->engine)) && cycle_retry_at(engine_cycle(o->engine)) <= wall &&
+            cycle_retry(engine_cycle(o->engine)) < 0) {
+                log_error("can't compare again: %s", store_error(o->store));
+                drain(o);
+                return;
+        }
         loop_timer_after(o->timer, due > wall && due - wall < TICK ? due - wall : TICK);
 }
 

@@ -159,6 +159,11 @@ Engine *engine_free(Engine *e) {
         return NULL;
 }
 
+void engine_retry_refused(Engine *e) {
+        for (size_t i = 0; i < e->n_remotes; i++)
+                remote_retry_refused(e->remotes[i]);
+}
+
 void engine_start(Engine *e) {
         if (e->options.dry_run)
                 return;

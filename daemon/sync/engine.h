@@ -25,6 +25,8 @@ int engine_new(const EngineOptions *options, Config *config, Engine **ret, ErrCt
 Engine *engine_free(Engine *engine);
 DEFINE_CLEANUP(Engine *, engine_free);
 
+/* Targets that refused our credentials are tried again at once: after a reload. */
+void engine_retry_refused(Engine *engine);
 /* Lets the workers run (not in a dry run). */
 void engine_start(Engine *engine);
 /* Stops all but what was sent already; engine_is_idle() tells when that ended. */

@@ -27,6 +27,8 @@ struct Remote {
         HeldPlan *held;
         usec_t roles_read;              /* monotonic; 0: never */
         bool listing_failed;            /* the last one, and that was said */
+        bool listed;                    /* since this comparison began */
+        bool fault;                     /* of the store or of memory ended it: the next cycle tries again, nothing before */
         usec_t asked;                   /* monotonic: the complete read that the last plan stands on; 0: none */
         uint64_t blocked_seen;          /* what was logged last, so that it is said once */
         /* reconciling */
@@ -82,6 +84,11 @@ static void fail(Remote *r, RemoteState state, const char *reason) {
         r->report.state = state;
         snprintf(r->report.reason, sizeof(r->report.reason), "%s", reason);
         finish(r);
+}
+
+static void finish_fault(Remote *r, const char *reason) {
+        r->fault = true;
+        fail(r, REMOTE_INCOMPLETE, reason);
 }
 
 /* ---- deciding ---- */
@@ -241,7 +248,7 @@ static void say_store_fault(Remote *r) {
         LogFields fields = { .message_id = MSGID_STORE_FAULT, .target = r->target->name };
 
         log_event(LOG_ERR, &fields, "%s: the store failed: %s", r->target->name, store_error(r->env.store));
-        fail(r, REMOTE_INCOMPLETE, store_error(r->env.store));
+        finish_fault(r, store_error(r->env.store));
 }
 
 /* The time counts once for each read, however often it is compared. */
@@ -264,7 +271,7 @@ static int start_listing(Remote *r);
 
 /* Nothing is taken away on the word of a listing that is older than this cycle. */
 static bool needs_fresh_listing(const Remote *r) {
-        if (r->accounts->begun >= r->in.started)
+        if (r->listed || r->accounts->begun >= r->in.started)
                 return false;
         for (size_t i = 0; i < r->plan->n_actions; i++)
                 if (action_kind_is_destructive(r->plan->actions[i].kind))
@@ -297,13 +304,14 @@ static void on_decide(void *userdata) {
                 return;
         }
         if (q < 0) {
-                fail(r, REMOTE_INCOMPLETE, q == -ENOMEM ? "out of memory" : store_error(r->env.store));
+                finish_fault(r, q == -ENOMEM ? "out of memory" : store_error(r->env.store));
                 return;
         }
         if (needs_fresh_listing(r)) {
                 r->plan = plan_free(r->plan);
-                if (start_listing(r) < 0)
-                        fail(r, REMOTE_INCOMPLETE, "out of memory");
+                /* One that is under way brings us here again. */
+                if (!lister_is_running(r->lister) && start_listing(r) < 0)
+                        finish_fault(r, "out of memory");
                 return;
         }
         r->report.plan = r->plan;
@@ -344,6 +352,15 @@ static void say_listing_failed(Remote *r, const ListerResult *result) {
 
 static void hasten_look(Remote *r);
 
+/* Without any listing nothing runs, also while no cycle asks for one. */
+static void try_again(Remote *r) {
+        usec_t wait = usec_sub(channel_next_free(r->channel), loop_wall(r->env.loop));
+
+        r->look_wanted = true;
+        r->look_until = usec_add(loop_now(r->env.loop), wait > USEC_PER_SEC ? wait : USEC_PER_SEC);
+        loop_timer_at(r->look_timer, r->look_until);
+}
+
 static void on_listed(ListerResult *result, void *userdata) {
         Remote *r = userdata;
 
@@ -352,6 +369,8 @@ static void on_listed(ListerResult *result, void *userdata) {
         if (!result->accounts) {
                 say_listing_failed(r, result);
                 look_ended(r, NULL);
+                if (!r->done && !r->accounts)
+                        try_again(r);
                 if (r->done)
                         fail(r, result->incomplete ? REMOTE_INCOMPLETE
                                 : result->outcome.class == OUTCOME_AUTH ? REMOTE_PARKED : REMOTE_UNREACHABLE,
@@ -384,6 +403,7 @@ static int start_listing(Remote *r) {
         if (with_roles)
                 r->roles_read = 0;
         r->report.pages = 0;
+        r->listed = true;
         may_end_short = !r->look_wanted && nobody_is_new(r);
         q = lister_start(r->lister, with_roles, may_end_short, may_end_short ? r->links : NULL, on_listed, r);
         if (q < 0)
@@ -411,13 +431,17 @@ int remote_reconcile(Remote *r, const RemoteInput *in, remote_done_t done, void 
 
         if (r->done)
                 return -EBUSY;
-        q = load_links(r);
-        if (q < 0)
-                return q;
-        r->in = *in;
         r->plan = plan_free(r->plan);
         r->held = held_plan_free(r->held);
         r->report = (RemoteReport){ .n_accounts = r->report.n_accounts };
+        q = load_links(r);
+        r->fault = q < 0;
+        if (q < 0) {
+                fail(r, REMOTE_INCOMPLETE, store_error(r->env.store));
+                return q;
+        }
+        r->in = *in;
+        r->listed = false;
         if (listing_is_young(r))
                 loop_task_arm(r->decide);
         else if (!lister_is_running(r->lister)) {
@@ -431,7 +455,7 @@ int remote_reconcile(Remote *r, const RemoteInput *in, remote_done_t done, void 
 }
 
 usec_t remote_retry_at(const Remote *r) {
-        if (r->report.bad_role || (r->report.state != REMOTE_UNREACHABLE && r->report.state != REMOTE_INCOMPLETE &&
+        if (r->fault || r->report.bad_role || (r->report.state != REMOTE_UNREACHABLE && r->report.state != REMOTE_INCOMPLETE &&
                                    r->report.state != REMOTE_PARKED))
                 return USEC_INFINITY;
         return channel_next_free(r->channel);
@@ -640,4 +664,8 @@ usec_t remote_next_due(const Remote *r) {
 
 usec_t remote_parked_until(const Remote *r) {
         return channel_parked_until(r->channel, NULL, NULL);
+}
+
+void remote_retry_refused(Remote *r) {
+        channel_retry_refused(r->channel);
 }

@@ -139,6 +139,10 @@ void worker_looked(Worker *w, const Accounts *accounts) {
                         next = TAILQ_NEXT(job, link);
                         if (job->looking && job->look_begun)
                                 job_looked(job, accounts, links);
+                        /* A job that ended may have put another listing in the place of this one. */
+                        accounts = w->hooks.accounts(w->hooks.userdata);
+                        if (!accounts)
+                                break;
                 }
         if (w->n_looking > 0)
                 w->hooks.look(w->hooks.userdata);
@@ -237,13 +241,40 @@ static usec_t job_next(const Worker *w, const Job *job) {
         return at > loop_wall(w->loop) ? at : 0;
 }
 
+typedef struct NextDue { const Worker *worker; usec_t due; } NextDue;
+
+static int look_at_due(const QueueItem *item, void *userdata) {
+        NextDue *next = userdata;
+        usec_t due = real_due(next->worker, item->due);
+
+        if (item->state != QUEUE_WAITING && item->state != QUEUE_UNCERTAIN)
+                return 0;
+        if (action_kind_is_destructive(item->action.kind) && item->step == STEP_START && item->state == QUEUE_WAITING)
+                return 0;
+        next->due = due < next->due ? due : next->due;
+        return 0;
+}
+
+/* What takes something away, and waits for a complete read, isn't due before that read. */
+static int next_row(const Worker *w, usec_t *ret) {
+        NextDue next = { w, USEC_INFINITY };
+        int r;
+
+        if (w->hooks.is_fresh(w->hooks.userdata))
+                return store_queue_next_due(w->store, w->target->name, ret);
+        r = store_queue_list(w->store, w->target->name, INT64_MAX, look_at_due, &next);
+        if (r >= 0)
+                *ret = next.due;
+        return r;
+}
+
 usec_t worker_next_due(const Worker *w) {
         usec_t next = USEC_INFINITY, free_at = channel_next_free(w->channel), at;
         Job *job;
 
         if (w->target->paused)
                 return USEC_INFINITY;
-        if (store_queue_next_due(w->store, w->target->name, &next) < 0)
+        if (next_row(w, &next) < 0)
                 return USEC_INFINITY;
         if (next != USEC_INFINITY) {
                 next = real_due(w, next);

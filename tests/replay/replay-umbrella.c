@@ -218,6 +218,152 @@ static void test_wall_clock_steps(void **state _unused_) {
         play_teardown(&play);
 }
 
+/* The same without a restart. */
+static void test_wall_clock_steps_while_parked(void **state _unused_) {
+        Play play;
+
+        play_setup(&play, 3, "", "");
+        play_umbrella.fail_all = -1;
+        play_start(&play);
+        play_run(play.loop, 2 * USEC_PER_HOUR);
+        play_step_wall(play.loop, -400 * (int64_t) USEC_PER_DAY);
+        play_umbrella.fail_all = 0;
+        play_run(play.loop, USEC_PER_HOUR);
+        everybody_has_one_account(3);
+        play_teardown(&play);
+}
+
+/* ---- what an API repeats ---- */
+
+static char sent_password[128];
+
+static void echoing_api(const char *method, const char *url, const char *body, PlayAnswer *answer, void *userdata) {
+        const char *password = strstr(body, "\"password\":\"");
+
+        play_umbrella_api(method, url, body, answer, userdata);
+        if (!password)
+                return;
+        password += strlen("\"password\":\"");
+        snprintf(sent_password, sizeof(sent_password), "%.*s", (int) strcspn(password, "\""), password);
+        answer->status = 500;
+        snprintf(answer->body, sizeof(answer->body), "{\"message\":\"can't take %s\"}", sent_password);
+}
+
+static void test_password_comes_back(void **state _unused_) {
+        Play play;
+        Park park;
+        bool found = false;
+
+        play_setup(&play, 1, "", "");
+        play_api(echoing_api, NULL);
+        play_start(&play);
+        /* Until its answer parked the target: the listing that follows ends that. */
+        for (int i = 0; i < 1000 && !(found && *sent_password); i++) {
+                play_run(play.loop, 20 * USEC_PER_MSEC);
+                assert_int_equal(store_park_get(play.store, "target:umbrella", &park, &found), 0);
+        }
+        assert_true(strlen(sent_password) > 8);
+        assert_true(found);
+        assert_non_null(strstr(park.detail, "can't take ***"));
+        assert_null(strstr(park.detail, sent_password));
+        play_teardown(&play);
+}
+
+/* ---- refused credentials ---- */
+
+static void test_reload_tries_refused_again(void **state _unused_) {
+        Play play;
+
+        play_setup(&play, 3, "", "");
+        play_umbrella.fail_all = 401;
+        play_start(&play);
+        play_run(play.loop, USEC_PER_MINUTE);
+        play_umbrella.fail_all = 0;
+        play_forget_calls();
+        play_restart(&play);
+        play_run(play.loop, USEC_PER_MINUTE);
+        assert_int_equal(all_calls(), 0);
+        engine_retry_refused(play.engine);
+        play_run(play.loop, USEC_PER_MINUTE);
+        everybody_has_one_account(3);
+        play_teardown(&play);
+}
+
+/* ---- a queue without a directory ---- */
+
+static void test_queue_without_directory(void **state _unused_) {
+        Play play;
+
+        play_setup(&play, 5, "", "");
+        play_umbrella.fail_posts = 503;
+        play_start(&play);
+        play_run(play.loop, USEC_PER_MINUTE);
+        assert_int_equal(play_counts(&play).waiting + play_counts(&play).running, 5);
+        play_directory.state = READ_UNREACHABLE;
+        play_umbrella.fail_all = -1;
+        play_run(play.loop, 20 * USEC_PER_MINUTE);
+        play_restart(&play);
+        play_run(play.loop, 10 * USEC_PER_MINUTE);
+        play_umbrella.fail_posts = play_umbrella.fail_all = 0;
+        play_run(play.loop, 40 * USEC_PER_MINUTE);
+        everybody_has_one_account(5);
+        play_teardown(&play);
+}
+
+static void one_by_one_fails(const char *method, const char *url, const char *body, PlayAnswer *answer, void *userdata) {
+        play_umbrella_api(method, url, body, answer, userdata);
+        if (strstr(url, "/users/"))
+                answer->status = 503;
+}
+
+/* What waits for a complete read keeps no run going: none comes in it. */
+static void test_removal_without_directory(void **state _unused_) {
+        Play play;
+
+        play_setup(&play, 5, "leave = \"delete\"; leave_grace = \"0s\";", "");
+        play_start(&play);
+        play_run(play.loop, USEC_PER_HOUR);
+        everybody_has_one_account(5);
+        play_api(one_by_one_fails, NULL);
+        play_directory.n--;
+        play_run(play.loop, 20 * USEC_PER_MINUTE);
+        assert_int_equal(play_counts(&play).waiting, 1);
+        play_directory.n++;
+        play_directory.state = READ_UNREACHABLE;
+        play_restart(&play);
+        play_run(play.loop, USEC_PER_HOUR);
+        assert_int_equal(play_counts(&play).waiting, 1);
+        assert_true(engine_next_due(play.engine) == USEC_INFINITY);
+        play_teardown(&play);
+}
+
+/* ---- a look that is asked for while a listing is under way ---- */
+
+static void slow_api(const char *method, const char *url, const char *body, PlayAnswer *answer, void *userdata) {
+        play_umbrella_api(method, url, body, answer, userdata);
+        if (strstr(url, "page="))
+                answer->delay = 90 * USEC_PER_SEC;
+        if (strstr(body, "\"p79@example.com\"")) {
+                answer->delay = 70 * USEC_PER_SEC;
+                answer->failure = HTTP_CUT;
+        }
+}
+
+static void test_look_during_listing(void **state _unused_) {
+        Play play;
+
+        play_setup(&play, 80, "list_interval = \"4min\"; limits = { create = 100; };", "");
+        play_umbrella.enforce = true;
+        play_api(slow_api, NULL);
+        play_start(&play);
+        play_run(play.loop, 14 * USEC_PER_MINUTE);
+        assert_int_equal(play_counts(&play).uncertain, 0);
+        assert_int_equal(play_counts(&play).waiting, 0);
+        everybody_has_one_account(80);
+        assert_int_equal(play_umbrella.created, 80);
+        play_teardown(&play);
+}
+
 /* ---- absence ---- */
 
 static void test_directory_fails(void **state _unused_) {
@@ -278,6 +424,12 @@ int main(void) {
                 cmocka_unit_test(test_throttled),
                 cmocka_unit_test(test_token_ends_early),
                 cmocka_unit_test(test_wall_clock_steps),
+                cmocka_unit_test(test_wall_clock_steps_while_parked),
+                cmocka_unit_test(test_password_comes_back),
+                cmocka_unit_test(test_reload_tries_refused_again),
+                cmocka_unit_test(test_queue_without_directory),
+                cmocka_unit_test(test_removal_without_directory),
+                cmocka_unit_test(test_look_during_listing),
                 cmocka_unit_test(test_directory_fails),
                 cmocka_unit_test(test_nothing_to_do),
         };
