@@ -123,14 +123,21 @@ static unsigned least_percent(const Config *config) {
         return percent;
 }
 
+/* What is needed depends on the targets: with others there is nothing to compare with. */
+static void lacking_key(const Reading *r, char *key, size_t size) {
+        snprintf(key, size, "lacking:%x", r->needs);
+}
+
 static int check_counts(Reading *r, const ReadResult *read, ReadingResult *result) {
         uint64_t people = 0, lacking = 0, newly, allowed;
+        char key[32];
         bool found;
         int q;
 
+        lacking_key(r, key, sizeof(key));
         q = store_meta_get_u64(r->store, "people", &people, &found);
         if (q >= 0)
-                q = store_meta_get_u64(r->store, "lacking", &lacking, &found);
+                q = store_meta_get_u64(r->store, key, &lacking, &found);
         if (q < 0)
                 return q;
         if (read->people == 0 && people > 0)
@@ -141,7 +148,7 @@ static int check_counts(Reading *r, const ReadResult *read, ReadingResult *resul
         allowed = people * least_percent(r->config) / 100;
         if (allowed < LACKING_LEAST)
                 allowed = LACKING_LEAST;
-        if (people > 0 && newly > allowed)
+        if (found && people > 0 && newly > allowed)
                 return incomplete(result, "%llu people newly lack a required attribute (%llu are allowed, by limits.percent): may "
                                   "the bind DN still read it?", (unsigned long long) newly, (unsigned long long) allowed);
         return 0;
@@ -176,13 +183,15 @@ static int grow_span(Reading *r, usec_t wall, usec_t *ret) {
 }
 
 static int keep_facts(Reading *r, const ReadResult *read, usec_t wall) {
+        char key[32];
         int q;
 
+        lacking_key(r, key, sizeof(key));
         q = remember_groups(r, read);
         if (q >= 0)
                 q = store_meta_set_u64(r->store, "people", read->people);
         if (q >= 0)
-                q = store_meta_set_u64(r->store, "lacking", r->lacking);
+                q = store_meta_set_u64(r->store, key, r->lacking);
         if (q >= 0)
                 q = store_meta_set_u64(r->store, "last_complete", wall);
         return q;
