@@ -47,7 +47,7 @@ static const KeyChoice reset_whens[] = {
 static const KeyChoice target_types[] = {
         { "umbrella", TARGET_UMBRELLA, false },
         { "umbrella-gov", TARGET_UMBRELLA_GOV, false },
-        { "primavera", TARGET_PRIMAVERA, true },
+        { "primavera", TARGET_PRIMAVERA, false },
         { NULL, 0, false },
 };
 
@@ -59,7 +59,7 @@ static const KeyChoice adopts[] = {
 
 static const KeyChoice leaves[] = {
         { "keep", LEAVE_KEEP, false },
-        { "disable", LEAVE_DISABLE, true },
+        { "disable", LEAVE_DISABLE, false },
         { "delete", LEAVE_DELETE, false },
         { NULL, 0, false },
 };

@@ -10,7 +10,8 @@
  *     decides. The
  *     same for any other refusal of such a read: a login that the API won't have in a path must not park the
  *     target.
- *   - How a POST is refused while another job runs isn't told: 409, 423, or words about a job.
+ *   - How a POST is refused while another job runs isn't told: 409, 423, or words about a job. It may be the documented
+ *     400 "Invalid input", which says nothing: refused, but with HINT_JOB_RUNNING, worth a few more tries.
  *   - 500 is "Underlying Identity Management System threw an error": it may have done something. */
 #include "base/strings.h"
 #include "target/outcome.h"
@@ -35,6 +36,11 @@ static bool is_about_a_job(const HttpResult *result, const char *words) {
                 if (text_contains(words, parts[i]))
                         return true;
         return false;
+}
+
+/* The text that the documentation has for every 400, or none. */
+static bool is_bare(const HttpResult *result, const char *words) {
+        return result->body_len == 0 || text_contains(words, "invalid input, please check");
 }
 
 static const OutcomeRow rows[] = {
@@ -84,6 +90,7 @@ static const OutcomeRow rows[] = {
         { NAMED, WHOLE, 400, 499, body_is_no_page, OUTCOME_OK, HINT_NOT_FOUND, NULL },
         { BIT(CALL_UPSERT), WHOLE, 409, 409, NULL, OUTCOME_THROTTLED, HINT_JOB_RUNNING, NULL },
         { BIT(CALL_UPSERT), WHOLE, 423, 423, NULL, OUTCOME_THROTTLED, HINT_JOB_RUNNING, NULL },
+        { BIT(CALL_UPSERT), WHOLE, 400, 400, is_bare, OUTCOME_REJECTED, HINT_JOB_RUNNING, NULL },
         { WRITES, WHOLE, 400, 499, NULL, OUTCOME_REJECTED, 0, NULL },
 
         { READS, ~0u, STATUS_ANY, NULL, OUTCOME_TRANSIENT, 0, NULL },

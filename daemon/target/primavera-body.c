@@ -248,8 +248,6 @@ static int change_for(const TargetConfig *target, Call call, const Action *actio
                       struct json_object *user) {
         int r;
 
-        if (call == CALL_UNLOCK)
-                return set(user, "locked", json_object_new_boolean(false));
         if (action->kind == ACTION_UPDATE)
                 return change_update(target, user, &action->after);
         /* It says what `disabled` no longer says. */
@@ -297,6 +295,25 @@ static int wrap(struct json_object *user, Call call, Secret **ret) {
         return w.error;
 }
 
+/* The one operation whose documentation shows how little of a user it takes. */
+static int unlock(struct json_object *user, const char *login, Secret **ret) {
+        _cleanup_(secret_freep) Secret *body = secret_with_capacity(256);
+        struct json_object *id = NULL;
+        Writer w = { .out = body };
+
+        if (!body)
+                return -ENOMEM;
+        put(&w, "[{");
+        put_text(&w, "loginId", login);
+        put_bool(&w, "locked", false);
+        if (json_object_object_get_ex(user, "id", &id) && id)
+                put_text(&w, "id", json_object_get_string(id));
+        put(&w, "}]");
+        if (w.error == 0)
+                *ret = TAKE(body);
+        return w.error;
+}
+
 int primavera_body_change(const TargetConfig *target, Call call, const Action *action, const char *document,
                           Secret **ret) {
         _cleanup_(json_object_putp) struct json_object *user = NULL;
@@ -306,6 +323,8 @@ int primavera_body_change(const TargetConfig *target, Call call, const Action *a
         if (!document || json_read(document, strlen(document), &user, NULL) < 0 ||
             json_get_string(user, "loginId", &login, NULL) < 0 || str_empty(login))
                 return -EINVAL;
+        if (call == CALL_UNLOCK)
+                return unlock(user, login, ret);
         for (size_t i = 0; i < ELEMENTSOF(read_only); i++)
                 json_object_object_del(user, read_only[i]);
         /* Only PUTs name the user by its internal id too. */

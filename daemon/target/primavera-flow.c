@@ -90,12 +90,11 @@ static void create_sent(const FlowInput *in, FlowNext *ret) {
         case OUTCOME_UNCERTAIN:
                 look(in, STEP_SENT, ret);
                 break;
-        case OUTCOME_REJECTED:
-                flow_dead(in, ret, "%.400s", in->outcome->detail);
-                break;
         default:
                 if (in->outcome->hint == HINT_JOB_RUNNING)
                         primavera_job_busy(in, STEP_SENT, CALL_GET, ret);
+                else if (in->outcome->class == OUTCOME_REJECTED)
+                        flow_dead(in, ret, "%.400s", in->outcome->detail);
                 else if (in->was_uncertain)
                         look(in, STEP_SENT, ret);
                 else {

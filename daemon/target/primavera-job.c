@@ -12,6 +12,8 @@
 #define BUSY_DELAY USEC_PER_MINUTE
 #define BUSY_DELAY_MAX USEC_PER_HOUR
 #define PATIENCE (6 * USEC_PER_HOUR)
+/* Where it is only a guess that a job runs. */
+#define MAYBE_PATIENCE (3 * USEC_PER_MINUTE)
 #define SOMEBODY_ELSES "-"
 
 /* The id comes from a URL, and goes into one. */
@@ -79,11 +81,14 @@ void primavera_job_busy(const FlowInput *in, Step step, Call call, FlowNext *ret
                 if (str_eq(before.id, SOMEBODY_ELSES))
                         job.since = before.since;
         }
+        if (in->outcome->class == OUTCOME_REJECTED && usec_sub(in->wall, job.since) >= MAYBE_PATIENCE) {
+                flow_dead(in, ret, "%.400s", in->outcome->detail);
+                return;
+        }
         if (usec_sub(in->wall, job.since) >= PATIENCE) {
                 flow_dead(in, ret,
-                          "another job has been running at Primavera for hours: %.300s; see to it there, "
-                          "then retry",
-                          in->outcome->detail);
+                          "another job has been running at Primavera for hours: %.300s; see to it there, then "
+                          "retry", in->outcome->detail);
                 return;
         }
         if (in->outcome->has_retry_after)

@@ -32,7 +32,7 @@ typedef enum OutcomeHint {
         HINT_NONE,
         HINT_ADDRESS_IN_USE,    /* Umbrella: "Email already in use" */
         HINT_NOT_FOUND,         /* 404 to a read of one account or job: class OK, and nothing to decode */
-        /* Primavera: THROTTLED by a job that isn't over; nothing is parked, the flow waits */
+        /* Primavera: another job runs (THROTTLED), or may (REJECTED): nothing is parked, the flow waits */
         HINT_JOB_RUNNING,
 } OutcomeHint;
 
