@@ -31,6 +31,7 @@ typedef enum StatementId {
         SQL_PEOPLE_LOAD,
         SQL_PEOPLE_PRUNE,
         SQL_LINKS_LOAD,
+        SQL_LINK_OF,
         SQL_LINK_OWNER,
         SQL_LINK_PUT,
         SQL_LINK_DROP,

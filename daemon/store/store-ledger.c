@@ -33,16 +33,13 @@ static int link_of_row(Store *store, sqlite3_stmt *q, Link *ret) {
         return 0;
 }
 
-int store_links_load(Store *store, const char *target, Links **ret) {
+/* Of a statement that was bound. */
+static int read_links(Store *store, sqlite3_stmt *q, Links **ret) {
         _cleanup_(links_freep) Links *links = links_new();
-        _cleanup_(statement_resetp) sqlite3_stmt *q = NULL;
         int r;
 
         if (!links)
                 return -ENOMEM;
-        r = store_query(store, SQL_LINKS_LOAD, &q, "t", target);
-        if (r < 0)
-                return r;
         while ((r = store_step(store, q)) > 0) {
                 Link l;
 
@@ -56,6 +53,22 @@ int store_links_load(Store *store, const char *target, Links **ret) {
                 return r;
         *ret = TAKE(links);
         return 0;
+}
+
+int store_links_load(Store *store, const char *target, Links **ret) {
+        _cleanup_(statement_resetp) sqlite3_stmt *q = NULL;
+        int r;
+
+        r = store_query(store, SQL_LINKS_LOAD, &q, "t", target);
+        return r < 0 ? r : read_links(store, q, ret);
+}
+
+int store_links_of(Store *store, const char *target, const char *remote_id, Links **ret) {
+        _cleanup_(statement_resetp) sqlite3_stmt *q = NULL;
+        int r;
+
+        r = store_query(store, SQL_LINK_OF, &q, "tt", target, remote_id);
+        return r < 0 ? r : read_links(store, q, ret);
 }
 
 static int account_has_owner(Store *store, const char *target, const Link *l) {

@@ -9,6 +9,8 @@
 /* ---- links ---- */
 
 int store_links_load(Store *store, const char *target, Links **ret);
+/* The link that has this account, if any: at most one; gone ones don't count. */
+int store_links_of(Store *store, const char *target, const char *remote_id, Links **ret);
 /* Inserts, or replaces the person's link at the target. 0; STORE_E_DUPLICATE: another person has a link to
  * that account (unless it is `gone`); nothing was written. */
 int store_link_put(Store *store, const char *target, const Link *l);

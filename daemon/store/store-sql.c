@@ -53,6 +53,9 @@ const char *const store_sql[_SQL_MAX] = {
         [SQL_LINKS_LOAD] =
                 "SELECT person, remote_id, address, employee_number, role, origin, since, gone, out_for"
                 " FROM link WHERE target = ?1 ORDER BY person",
+        [SQL_LINK_OF] =
+                "SELECT person, remote_id, address, employee_number, role, origin, since, gone, out_for"
+                " FROM link WHERE target = ?1 AND remote_id = ?2 AND gone = 0",
         [SQL_LINK_OWNER] =
                 "SELECT 1 FROM link WHERE target = ?1 AND remote_id = ?2 AND person <> ?3 AND gone = 0",
         [SQL_LINK_PUT] =

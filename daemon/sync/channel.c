@@ -13,9 +13,6 @@
 /* ---- the life of a call ---- */
 
 static ChannelCall *call_free(ChannelCall *call) {
-        /* Set aside for this call, which was never sent. */
-        if (call->spec.has_place)
-                budget_set_aside(call->channel->budget, -1);
         http_request_cancel(call->request);
         call_request_deinit(&call->built);
         free(call);
@@ -281,6 +278,17 @@ static int call_record(ChannelCall *call, CallInput *in, usec_t wall) {
         return store_commit(cs->store);
 }
 
+/* The request can't be made of what the action says: nothing that waiting would mend, and nobody else's trouble. */
+static void call_impossible(ChannelCall *call) {
+        const Outcome outcome = {
+                .class = OUTCOME_REJECTED,
+                .detail = "not sent: the API can't be asked for this with what is known of the person and the account",
+        };
+
+        call_request_deinit(&call->built);
+        call_finish(call, &outcome);
+}
+
 static void call_not_sent(ChannelCall *call, int r) {
         Outcome outcome = { .class = OUTCOME_TRANSIENT };
         bool store = r == -ENOSPC || r == -EIO;
@@ -291,6 +299,17 @@ static void call_not_sent(ChannelCall *call, int r) {
         call_finish(call, &outcome);
         /* Also a brake: whatever hinders us here would hinder the next call too. */
         channel_park_by(call->channel, call->spec.call, &outcome);
+}
+
+/* Once per call: the repetition with a new token has its place in neither count. */
+static void settle_places(ChannelCall *call) {
+        int more = (int) call->spec.follow_up - (call->spec.has_place ? 1 : 0);
+
+        budget_set_aside(call->channel->budget, more);
+        if (call->spec.places)
+                *call->spec.places += (unsigned) more;
+        call->spec.follow_up = 0;
+        call->spec.has_place = false;
 }
 
 static void call_send(ChannelCall *call, usec_t wall) {
@@ -304,15 +323,17 @@ static void call_send(ChannelCall *call, usec_t wall) {
         if (r >= 0)
                 r = channel_request(c, &call->built, token_of(c, call->spec.call)->bearer, call->spec.on_data ? on_body : NULL,
                                     on_answer, call, &call->request);
+        if (r == -EINVAL && call_is_write(call->spec.call)) {
+                call_impossible(call);
+                return;
+        }
         if (r < 0) {
                 call_not_sent(call, r);
                 return;
         }
         call->sent = true;
         c->n_sent++;
-        budget_set_aside(c->budget, (int) call->spec.follow_up - (call->spec.has_place ? 1 : 0));
-        call->spec.follow_up = 0;
-        call->spec.has_place = false;
+        settle_places(call);
 }
 
 /* When this call may go out: wall (now), a later time, or USEC_INFINITY when something else must happen first. */

@@ -33,6 +33,7 @@ typedef struct ChannelSpec {
         CallPriority priority;
         unsigned follow_up;             /* calls that must be free after this one: set aside when it is sent (channel_give_back()) */
         bool has_place;                 /* this call is one that was set aside */
+        unsigned *places;               /* the caller's count of what is set aside for it; kept when the call is sent. May be NULL */
         /* Right before sending, within the transaction that records the call in the budget: fills in what the call needs (valid until
          * this call's done). Negative: it isn't sent, done gets OUTCOME_TRANSIENT. */
         int (*prepare)(CallInput *in, void *userdata);

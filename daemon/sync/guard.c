@@ -41,13 +41,6 @@ int removals_load(Store *store, const char *target, int64_t but, Removals *ret) 
         return store_queue_list(store, target, INT64_MAX, add_removal, &l);
 }
 
-static const Link *find_link(const Links *links, const char *remote_id) {
-        for (size_t i = 0; i < links->n; i++)
-                if (!links->items[i].gone && str_eq(links->items[i].remote_id, remote_id))
-                        return &links->items[i];
-        return NULL;
-}
-
 int guard_check(const GuardInput *in, ErrCtx *err) {
         _cleanup_(removals_deinit) Removals others = { 0 };
         _cleanup_(links_freep) Links *links = NULL;
@@ -63,7 +56,8 @@ int guard_check(const GuardInput *in, ErrCtx *err) {
 
         r = removals_load(in->store, in->target->name, in->id, &others);
         if (r >= 0)
-                r = store_links_load(in->store, in->target->name, &links);
+                r = store_links_of(in->store, in->target->name, in->action->remote_id ? in->action->remote_id : "",
+                                   &links);
         if (r < 0)
                 return r;
         last = last_of_new(in->target, in->accounts, others.items, others.n);
@@ -71,7 +65,7 @@ int guard_check(const GuardInput *in, ErrCtx *err) {
                 return -ENOMEM;
         if (!ask.account && in->action->remote_id)
                 ask.account = accounts_by_id(in->accounts, in->action->remote_id);
-        ask.link = in->action->remote_id ? find_link(links, in->action->remote_id) : NULL;
+        ask.link = links->n > 0 ? &links->items[0] : NULL;
         ask.last_of = last;
         reason = invariant_breach(&ask, NULL);
         return reason ? err_set(err, GUARD_E_BREACH, 0, "%s", reason) : 0;

@@ -5,7 +5,6 @@
 #include "model/strindex.h"
 #include "sync/judge.h"
 #include "sync/rules.h"
-#include "target/target.h"
 #include "sync/unfinished.h"
 #include "target/target.h"
 
@@ -206,7 +205,7 @@ static int ask_policy(const JudgeInput *in, const Open *open, const char *rules,
 static int hold(const JudgeInput *in, const Open *open, HeldPlan **before, const char *reason, Judgement *j) {
         int r;
 
-        if (*before && still_asked_for(*before, &open->plan)) {
+        if (*before && still_asked_for(*before, in->plan)) {
                 j->held = TAKE(*before);
                 return 0;
         }
@@ -267,7 +266,7 @@ static int judge_rest(const JudgeInput *in, const char *rules, const HeldPlan *w
         r = ask_policy(in, &open, rules, &reason);
         if (r < 0)
                 return r;
-        approved = r == POLICY_E_HOLD && is_approved(in, j->hash);
+        approved = is_approved(in, j->hash);
         if (approved)
                 memcpy(j->approved, j->hash, sizeof(j->approved));
         waits = r == POLICY_E_HOLD && !approved;

@@ -15,6 +15,7 @@ typedef struct Job {
         ChannelCall *call;
         Call kind;
         Step step;
+        bool sent;                      /* the last call reached the API, or may have */
         unsigned places;                /* calls set aside for this job */
         bool looking;
         bool look_begun;                /* the listing under way began after this job asked for one */
@@ -45,7 +46,7 @@ struct Worker {
         size_t n_jobs, n_looking;
         LoopTask *task;
         LoopTimer *timer;
-        bool started, draining;
+        bool started, draining, must_recover;
         usec_t started_at;              /* monotonic */
         Failure *failures;
         size_t n_failures;

@@ -46,6 +46,7 @@ static LogFields job_fields(const Job *job, const Outcome *outcome) {
 void worker_store_fault(Worker *w, int r) {
         LogFields fields = { .message_id = MSGID_STORE_FAULT, .target = w->target->name };
 
+        w->must_recover = true;
         log_event(LOG_ERR, &fields, "%s: the queue can't be written: %s", w->target->name,
                   r == -ENOSPC || r == -EIO ? store_error(w->store) : strerror(-r));
 }
@@ -178,7 +179,7 @@ static void job_later(Job *job, const Outcome *outcome) {
         Worker *w = job->worker;
         usec_t wall = loop_wall(w->loop), due = channel_next_free(w->channel);
 
-        if (outcome->class == OUTCOME_TRANSIENT)
+        if (outcome->class == OUTCOME_TRANSIENT && job->sent)
                 count_try(job);
         if (out_of_tries(job, outcome))
                 return;
@@ -209,7 +210,13 @@ static void job_look(Job *job, const Outcome *outcome) {
 
 /* The places that a call leaves behind, or uses up. */
 static unsigned follow_up_of(const Job *job) {
-        return job->kind == CALL_DELETE && job->item->action.kind == ACTION_RECREATE && job->places == 0 ? 1 : 0;
+        ActionKind kind = job->item->action.kind;
+
+        if (job->places > 0 || job->step == STEP_DELETED)
+                return 0;
+        if (job->kind == CALL_GET)
+                return kind == ACTION_RECREATE ? 2 : kind == ACTION_DELETE ? 1 : 0;
+        return job->kind == CALL_DELETE && kind == ACTION_RECREATE ? 1 : 0;
 }
 
 static int make_password(Job *job, CallInput *in) {
@@ -239,7 +246,6 @@ static int on_prepare(CallInput *in, void *userdata) {
                 if (r < 0)
                         return r;
         }
-        job->places += follow_up_of(job);
         return store_queue_running(w->store, job->item->id, job->step, loop_wall(w->loop));
 }
 
@@ -265,13 +271,14 @@ static void blank_password(const Job *job, char *text) {
                 memset(found, '*', secret_len(job->password));
 }
 
-static void on_call_done(const Outcome *outcome, bool sent _unused_, void *userdata) {
+static void on_call_done(const Outcome *outcome, bool sent, void *userdata) {
         Job *job = userdata;
         Outcome own = *outcome;
         FlowInput in;
         FlowNext next = { 0 };
 
         job->call = NULL;
+        job->sent = sent;
         blank_password(job, own.detail);
         job->password = secret_free(job->password);
         if (own.class == OUTCOME_UNCERTAIN) {
@@ -357,9 +364,8 @@ static void job_call(Job *job, Call call) {
         job->account = NULL;
         job->answer = (Answer){ 0 };
         spec.follow_up = follow_up_of(job);
-        spec.has_place = job->places > 0 && spec.follow_up == 0;
-        if (spec.has_place)
-                job->places--;
+        spec.has_place = job->places > 0 && call_is_write(call);
+        spec.places = &job->places;
         if (channel_call(job->worker->channel, &spec, &job->call) < 0)
                 job_later(job, &outcome);
 }

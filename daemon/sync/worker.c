@@ -99,11 +99,18 @@ static bool look_is_due(const Worker *w) {
         return false;
 }
 
+/* After a fault of the store rows may stand as running that nobody runs. */
+static void recover(Worker *w) {
+        if (w->must_recover && w->n_jobs == 0 && store_queue_recover(w->store) >= 0)
+                w->must_recover = false;
+}
+
 static void on_task(void *userdata) {
         Worker *w = userdata;
         DueList due = { .worker = w };
         int r;
 
+        recover(w);
         if (may_run(w) && free_places(w) > 0) {
                 r = store_queue_due(w->store, w->target->name, false, loop_wall(w->loop), w->n_jobs + DUE_SLICE, take_due, &due);
                 if (r >= 0)

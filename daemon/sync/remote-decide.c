@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From people, links and a listing to a plan, and from the plan to queue or hold. */
+#include <errno.h>
+
+#include "base/log.h"
+#include "sync/guard.h"
+#include "sync/remote-internal.h"
+
+static uint64_t blocked_fingerprint(const Plan *plan) {
+        uint64_t h = 14695981039346656037u;
+
+        for (size_t i = 0; i < plan->n_blocked; i++)
+                for (const char *p = plan->blocked[i].reason; *p; p++)
+                        h = (h ^ (uint8_t) *p) * 1099511628211u;
+        return plan->n_blocked > 0 ? h : 0;
+}
+
+static void log_blocked(Remote *r) {
+        uint64_t h = blocked_fingerprint(r->plan);
+
+        if (h == r->blocked_seen)
+                return;
+        r->blocked_seen = h;
+        for (size_t i = 0; i < r->plan->n_blocked; i++) {
+                const PlanBlocked *b = &r->plan->blocked[i];
+                LogFields fields = {
+                        .message_id = MSGID_PERSON_BLOCKED,
+                        .target = r->target->name,
+                        .cycle = r->in.cycle,
+                        .person = b->person,
+                        .account = b->address,
+                };
+
+                log_event(LOG_WARNING, &fields, "%s: %s is blocked: %s", r->target->name,
+                          b->address ? b->address : b->person, b->reason);
+        }
+}
+
+static void log_held(Remote *r) {
+        LogFields fields = {
+                .message_id = MSGID_PLAN_HELD,
+                .target = r->target->name,
+                .cycle = r->in.cycle,
+                .plan = r->held->hash,
+        };
+
+        log_event(LOG_WARNING, &fields, "%s: plan %s with %zu %s is held: %s", r->target->name, r->held->hash,
+                  r->held->n_actions, r->held->n_actions == 1 ? "action" : "actions", r->held->reason);
+}
+
+static void log_summary(Remote *r, const Judgement *j) {
+        LogFields fields = { .target = r->target->name, .cycle = r->in.cycle };
+        int priority = j->n_queued + j->n_adopted > 0 ? LOG_INFO : LOG_DEBUG;
+
+        log_event(priority, &fields, "%s: %zu people belong here, %zu accounts; %zu actions queued, %zu accounts adopted, %zu blocked",
+                  r->target->name, r->plan->n_in_scope, r->accounts->n, j->n_queued, j->n_adopted, r->plan->n_blocked);
+}
+
+static void apply_judgement(Remote *r, Judgement *j) {
+        r->report.n_suppressed = j->n_suppressed;
+        memcpy(r->report.hash, j->hash, sizeof(j->hash));
+        memcpy(r->report.approved, j->approved, sizeof(j->approved));
+        r->report.n_open = j->n_open;
+        r->report.n_not_carried_out = j->n_not_carried_out;
+        r->held = held_plan_free(r->held);
+        r->held = TAKE(j->held);
+        r->report.held = r->held;
+        if (r->target->paused)
+                r->report.state = REMOTE_PAUSED;
+        else if (r->held)
+                r->report.state = REMOTE_HELD;
+        else
+                r->report.state = REMOTE_OK;
+        if (r->held) {
+                snprintf(r->report.reason, sizeof(r->report.reason), "%s", r->held->reason);
+                if (j->newly_held)
+                        log_held(r);
+        }
+        log_summary(r, j);
+}
+
+static int judge(Remote *r) {
+        _cleanup_(judgement_deinit) Judgement j = { 0 };
+        _cleanup_(resets_deinit) Resets resets = { 0 };
+        ResetsInput ask = {
+                .store = r->env.store,
+                .config = r->env.config,
+                .target = r->target,
+                .people = r->in.people,
+                .links = r->links,
+                .accounts = r->accounts,
+                .cycle = r->in.cycle,
+        };
+        JudgeInput in = {
+                .store = r->env.store,
+                .config = r->env.config,
+                .target = r->target,
+                .plan = r->plan,
+                .links = r->links,
+                .people = r->in.people,
+                .resets = &resets,
+                .approvals = r->env.approvals,
+                .n_approvals = r->env.n_approvals,
+                .cycle = r->in.cycle,
+                .wall = loop_wall(r->env.loop),
+                .absence_proven = r->in.absence_proven,
+                .dry_run = r->env.dry_run,
+        };
+        int q;
+
+        q = resets_find(&ask, r->plan, &resets);
+        if (q < 0)
+                return q;
+        q = judge_plan(&in, &j);
+        if (q < 0)
+                return q;
+        apply_judgement(r, &j);
+        return 0;
+}
+
+static int make_plan(Remote *r, ErrCtx *err) {
+        const Roles *roles = lister_roles(r->lister);
+        const TargetDriver *driver = channel_driver(r->channel);
+        _cleanup_(freep) const char **labels = NULL;
+        _cleanup_(removals_deinit) Removals queued = { 0 };
+        DiffInput in = {
+                .target = r->target,
+                .capabilities = &driver->capabilities,
+                .n_groups = r->env.config->n_groups,
+                .people = r->in.people,
+                .accounts = r->accounts,
+                .links = r->links,
+                .absence_proven = r->in.absence_proven,
+                .own_login = channel_own_login(r->channel),
+        };
+        int q;
+
+        if (driver->has_roles_call) {
+                labels = calloc(roles->n + 1, sizeof(*labels));
+                if (!labels)
+                        return -ENOMEM;
+                for (size_t i = 0; i < roles->n; i++)
+                        labels[i] = roles->items[i].label;
+                in.known_roles = labels;
+                in.n_known_roles = roles->n;
+        }
+        q = removals_load(r->env.store, r->target->name, 0, &queued);
+        if (q < 0)
+                return q;
+        in.queued = queued.items;
+        in.n_queued = queued.n;
+        return diff_run(&in, &r->plan, err);
+}
+
+int remote_load_links(Remote *r) {
+        r->links = links_free(r->links);
+        return store_links_load(r->env.store, r->target->name, &r->links);
+}
+
+static void say_store_fault(Remote *r) {
+        LogFields fields = { .message_id = MSGID_STORE_FAULT, .target = r->target->name };
+
+        log_event(LOG_ERR, &fields, "%s: the store failed: %s", r->target->name, store_error(r->env.store));
+        remote_finish_fault(r, store_error(r->env.store));
+}
+
+/* The time counts once for each read, however often it is compared. */
+static int keep_links_up(Remote *r) {
+        const UpkeepInput in = {
+                .store = r->env.store,
+                .target = r->target,
+                .n_groups = r->env.config->n_groups,
+                .people = r->in.people,
+                .accounts = r->accounts,
+                .grow = r->in.grow,
+                .absence_proven = r->in.absence_proven,
+        };
+
+        r->in.grow = 0;
+        return upkeep_links(&in, r->links);
+}
+
+/* Neither queued, nor suppressed, nor held: it would go ahead now. */
+static bool is_new(const Remote *r, const Action *a) {
+        _cleanup_(held_plan_freep) HeldPlan *held = NULL;
+        QueuePut put = QUEUE_PUT_NEW;
+
+        if (store_queue_probe(r->env.store, r->target->name, a, NULL, &put) < 0 || put != QUEUE_PUT_NEW)
+                return false;
+        if (r->env.n_approvals > 0 || store_held_get(r->env.store, r->target->name, &held) < 0 || !held)
+                return true;
+        for (size_t i = 0; i < held->n_actions; i++)
+                if (action_compare(&held->actions[i], a) == 0)
+                        return false;
+        return true;
+}
+
+/* Nothing is taken away on the word of a listing that is older than this cycle. */
+static bool needs_fresh_listing(const Remote *r) {
+        if (r->listed || r->accounts->begun >= r->in.started)
+                return false;
+        for (size_t i = 0; i < r->plan->n_actions; i++)
+                if (action_kind_is_destructive(r->plan->actions[i].kind) && is_new(r, &r->plan->actions[i]))
+                        return true;
+        return false;
+}
+
+void remote_decide(void *userdata) {
+        Remote *r = userdata;
+        ErrCtx err = { 0 };
+        int q;
+
+        if (!r->done)
+                return;
+        /* Work may have gone on while the listing came in. */
+        q = remote_load_links(r);
+        if (q >= 0 && !r->env.dry_run)
+                q = keep_links_up(r);
+        if (q < 0) {
+                say_store_fault(r);
+                return;
+        }
+        r->report.n_accounts = r->accounts->n;
+        q = make_plan(r, &err);
+        if (q == PLAN_E_ROLE) {
+                r->report.bad_role = true;
+                r->roles_read = 0;
+                log_error("%s: %s", r->target->name, err.text);
+                remote_fail(r, REMOTE_INCOMPLETE, err.text);
+                return;
+        }
+        if (q < 0) {
+                remote_finish_fault(r, q == -ENOMEM ? "out of memory" : store_error(r->env.store));
+                return;
+        }
+        if (needs_fresh_listing(r)) {
+                r->plan = plan_free(r->plan);
+                /* One that is under way brings us here again. */
+                if (!lister_is_running(r->lister) && remote_list(r) < 0)
+                        remote_finish_fault(r, "out of memory");
+                return;
+        }
+        r->report.plan = r->plan;
+        r->asked = r->in.read_at;
+        log_blocked(r);
+        if (judge(r) < 0) {
+                say_store_fault(r);
+                return;
+        }
+        remote_finish(r);
+}

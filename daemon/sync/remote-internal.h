@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Shared by remote.c (listing, looking, working) and remote-decide.c (comparing, judging) alone. */
+#pragma once
+
+#include "sync/judge.h"
+#include "sync/remote.h"
+#include "sync/resets.h"
+#include "sync/resetter.h"
+#include "sync/upkeep.h"
+
+struct Remote {
+        RemoteEnv env;
+        Channel *channel;
+        const TargetConfig *target;
+        Lister *lister;
+        Worker *worker;
+        Resetter *resetter;
+        RemoteReport report;
+        Accounts *accounts;             /* the last complete listing, with our own changes since */
+        Links *links;
+        Plan *plan;
+        HeldPlan *held;
+        usec_t roles_read;              /* monotonic; 0: never */
+        bool listing_failed;            /* the last one, and that was said */
+        bool listed;                    /* since this comparison began */
+        bool fault;                     /* of the store or of memory ended it: the next cycle tries again, nothing before */
+        usec_t asked;                   /* monotonic: the complete read that the last plan stands on; 0: none */
+        uint64_t blocked_seen;          /* what was logged last, so that it is said once */
+        /* reconciling */
+        RemoteInput in;
+        remote_done_t done;
+        void *userdata;
+        LoopTask *decide;
+        /* looking */
+        bool look_wanted, look_running;
+        usec_t look_until;              /* monotonic: it begins then, whatever else goes on */
+        LoopTimer *look_timer;
+};
+
+/* remote.c */
+void remote_finish(Remote *r);
+void remote_fail(Remote *r, RemoteState state, const char *reason);
+/* The store or memory failed: only the next cycle tries again. */
+void remote_finish_fault(Remote *r, const char *reason);
+int remote_list(Remote *r);
+
+/* remote-decide.c */
+int remote_load_links(Remote *r);
+/* A task: a listing is at hand. */
+void remote_decide(void *userdata);
