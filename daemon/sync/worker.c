@@ -275,6 +275,18 @@ static int next_row(const Worker *w, usec_t *ret) {
         return r;
 }
 
+static int is_no_job(QueueItem *take_item, void *userdata) {
+        _cleanup_(queue_item_freep) QueueItem *item = take_item;
+
+        return job_by_id(userdata, item->id) ? 0 : 1;
+}
+
+/* A row that is due and not taken up: a job's own row says nothing about when it goes on. */
+static bool has_more_due(const Worker *w) {
+        return w->n_jobs == 0 || store_queue_due(w->store, w->target->name, false, loop_wall(w->loop), w->n_jobs + 1,
+                                                 is_no_job, (void *) w) != 0;
+}
+
 usec_t worker_next_due(const Worker *w) {
         usec_t next = USEC_INFINITY, free_at = channel_next_free(w->channel), at;
         Job *job;
@@ -283,10 +295,12 @@ usec_t worker_next_due(const Worker *w) {
                 return USEC_INFINITY;
         if (next_row(w, &next) < 0)
                 return USEC_INFINITY;
-        if (next != USEC_INFINITY) {
+        if (next != USEC_INFINITY)
                 next = real_due(w, next);
+        if (next <= loop_wall(w->loop) && !has_more_due(w))
+                next = USEC_INFINITY;
+        if (next != USEC_INFINITY)
                 next = next > free_at ? next : free_at;
-        }
         TAILQ_FOREACH(job, &w->jobs, link) {
                 at = job_next(w, job);
                 next = at < next ? at : next;
