@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "manager.h"
+#include "service/bus.h"
 #include "service/notify.h"
 #include "store/store-budget.h"
 #include "store/store-queue.h"
@@ -24,6 +25,8 @@ typedef struct Manager {
         Loop *loop;
         Store *store;
         Engine *engine;
+        Bus *bus;
+        usec_t started, next_poll;      /* wall */
         Config *next_config;            /* while the old engine drains for a reload */
         ManagerState state;
         usec_t drain_until;             /* monotonic */
@@ -72,11 +75,14 @@ static void on_status(void *userdata) {
         for (size_t i = 0; i < engine_n_remotes(m->engine); i++)
                 append_target(m, engine_remote(m->engine, i), &out);
         notify_status("%s", out.data ? out.data : "");
+        bus_update(m->bus, out.data ? out.data : "");
 }
 
 static void on_changed(void *userdata) {
         Manager *m = userdata;
 
+        if (m->bus)
+                bus_changed(m->bus);
         if (!loop_timer_is_armed(m->status_timer))
                 loop_timer_after(m->status_timer, STATUS_TICK);
 }
@@ -99,11 +105,14 @@ static usec_t poll_span(Manager *m) {
 static void manager_poll(void *userdata) {
         Manager *m = userdata;
         LogFields fields = { .message_id = MSGID_CYCLE_OVERRUN };
+        usec_t span;
         int r;
 
         if (m->state != MANAGER_RUNNING)
                 return;
-        loop_timer_after(m->poll_timer, poll_span(m));
+        span = poll_span(m);
+        m->next_poll = usec_add(loop_wall(m->loop), span);
+        loop_timer_after(m->poll_timer, span);
         r = cycle_start(engine_cycle(m->engine));
         if (r == CYCLE_E_OVERRUN)
                 log_event(LOG_WARNING, &fields, "the last read of the directory still runs: this poll is skipped");
@@ -146,6 +155,82 @@ static void on_cycle_done(void *userdata) {
         clean_up_store(m);
         arm_retry(m);
         on_changed(m);
+}
+
+/* ---- the operator ---- */
+
+static const char *manager_state(const Manager *m) {
+        static const char *const names[] = {
+                [MANAGER_RUNNING] = "running",
+                [MANAGER_RELOADING] = "reloading",
+                [MANAGER_STOPPING] = "stopping",
+        };
+
+        return names[m->state];
+}
+
+static void on_view(View *ret, void *userdata) {
+        Manager *m = userdata;
+
+        *ret = (View){
+                .engine = m->engine,
+                .store = m->store,
+                .loop = m->loop,
+                .config_file = m->options->config,
+                .state = manager_state(m),
+                .started = m->started,
+                .next_read = m->state == MANAGER_RUNNING ? m->next_poll : 0,
+        };
+}
+
+static void on_ask_again(void *userdata) {
+        Manager *m = userdata;
+
+        if (m->state == MANAGER_RUNNING)
+                arm_retry(m);
+        on_changed(m);
+}
+
+static int on_sync(ErrCtx *err, void *userdata) {
+        Manager *m = userdata;
+        int r;
+
+        if (m->state != MANAGER_RUNNING)
+                return err_set(err, 1, 0, "the daemon is %s: ask again", manager_state(m));
+        r = cycle_start(engine_cycle(m->engine));
+        if (r == CYCLE_E_OVERRUN)
+                return err_set(err, 0, 0, "cycle %lld is under way already", (long long) cycle_report(engine_cycle(m->engine))->number);
+        if (r < 0)
+                return r;
+        log_notice("a cycle is asked for by an operator");
+        return err_set(err, 0, 0, "cycle %lld has begun", (long long) cycle_report(engine_cycle(m->engine))->number);
+}
+
+/* The bus is there, or it isn't: either way the service is. */
+static void on_settled(void *userdata) {
+        Manager *m = userdata;
+        LogFields fields = { .message_id = MSGID_STARTED };
+        size_t n = engine_config(m->engine)->n_targets;
+
+        if (m->state == MANAGER_STOPPING)
+                return;
+        notify_ready();
+        log_event(LOG_INFO, &fields, "idsyncd " PACKAGE_VERSION " started with %s: %zu %s", m->options->config, n,
+                  n == 1 ? "target" : "targets");
+        on_changed(m);
+}
+
+static int set_up_bus(Manager *m) {
+        const BusHooks hooks = {
+                .state_directory = m->options->state,
+                .view = on_view,
+                .retry = on_ask_again,
+                .sync = on_sync,
+                .settled = on_settled,
+                .userdata = m,
+        };
+
+        return bus_new(m->loop, &hooks, &m->bus);
 }
 
 /* ---- generations ---- */
@@ -295,6 +380,7 @@ static int set_up_loop(Manager *m) {
 }
 
 static void tear_down(Manager *m) {
+        bus_free(m->bus);
         engine_free(m->engine);
         config_unref(m->next_config);
         loop_timer_free(m->poll_timer);
@@ -306,7 +392,6 @@ static void tear_down(Manager *m) {
 
 ExitCode manager_run(const Options *options, Config *config, Store *store) {
         _cleanup_(tear_down) Manager m = { .options = options, .store = store };
-        LogFields fields = { .message_id = MSGID_STARTED };
         ErrCtx err = { 0 };
         int r;
 
@@ -321,11 +406,13 @@ ExitCode manager_run(const Options *options, Config *config, Store *store) {
                 log_error("can't start: %s", r == -EIO || r == -ENOSPC ? store_error(store) : strerror(-r));
                 return r == -EIO || r == -ENOSPC ? EXIT_STATE : EXIT_FAULT;
         }
+        m.started = loop_wall(m.loop);
+        r = set_up_bus(&m);
+        if (r < 0) {
+                log_error("can't start: %s", strerror(-r));
+                return EXIT_FAULT;
+        }
         start_engine(&m);
-        notify_ready();
-        log_event(LOG_INFO, &fields, "idsyncd " PACKAGE_VERSION " started with %s: %zu %s", options->config, config->n_targets,
-                  config->n_targets == 1 ? "target" : "targets");
-        on_changed(&m);
         r = loop_run(m.loop);
         if (r < 0) {
                 log_error("the event loop failed: %s", strerror(-r));

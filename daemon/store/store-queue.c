@@ -341,15 +341,12 @@ int store_queue_counted_since(Store *store, const char *target, usec_t since, si
         return 0;
 }
 
-static int read_ids(Store *store, const char *target, int64_t since_cycle, int64_t **ret, size_t *ret_n) {
-        _cleanup_(statement_resetp) sqlite3_stmt *q = NULL;
+/* The first column of a statement that is ready to be stepped. */
+static int read_ids(Store *store, sqlite3_stmt *q, int64_t **ret, size_t *ret_n) {
         _cleanup_(freep) int64_t *ids = NULL;
         size_t n = 0, size = 0;
         int r;
 
-        r = store_query(store, SQL_ACTION_LIST, &q, "ti", target, since_cycle);
-        if (r < 0)
-                return r;
         while ((r = store_step(store, q)) > 0) {
                 if (n == size) {
                         int64_t *more = reallocarray(ids, size = size ? size * 2 : 64, sizeof(*ids));
@@ -367,15 +364,11 @@ static int read_ids(Store *store, const char *target, int64_t since_cycle, int64
         return 0;
 }
 
-int store_queue_list(Store *store, const char *target, int64_t since_cycle, int (*fn)(const QueueItem *item,
-                     void *userdata),
-                     void *userdata) {
-        _cleanup_(freep) int64_t *ids = NULL;
-        size_t n = 0;
-        int r;
+/* Row by row, so that no statement is open while the callback uses the store. */
+static int walk_ids(Store *store, const int64_t *ids, size_t n, int (*fn)(const QueueItem *item, void *userdata),
+                    void *userdata) {
+        int r = 0;
 
-        /* Row by row, so that no statement is open while the callback uses the store. */
-        r = read_ids(store, target, since_cycle, &ids, &n);
         for (size_t i = 0; i < n && r == 0; i++) {
                 _cleanup_(queue_item_freep) QueueItem *item = NULL;
 
@@ -384,6 +377,59 @@ int store_queue_list(Store *store, const char *target, int64_t since_cycle, int 
                         r = fn(item, userdata);
         }
         return r;
+}
+
+static int list_ids(Store *store, const char *target, int64_t since_cycle, int64_t **ret, size_t *ret_n) {
+        _cleanup_(statement_resetp) sqlite3_stmt *q = NULL;
+        int r;
+
+        r = store_query(store, SQL_ACTION_LIST, &q, "ti", target, since_cycle);
+        return r < 0 ? r : read_ids(store, q, ret, ret_n);
+}
+
+int store_queue_list(Store *store, const char *target, int64_t since_cycle, int (*fn)(const QueueItem *item,
+                     void *userdata),
+                     void *userdata) {
+        _cleanup_(freep) int64_t *ids = NULL;
+        size_t n = 0;
+        int r;
+
+        r = list_ids(store, target, since_cycle, &ids, &n);
+        return r < 0 ? r : walk_ids(store, ids, n, fn, userdata);
+}
+
+static int history_ids(Store *store, const char *person, size_t limit, int64_t **ret, size_t *ret_n) {
+        _cleanup_(statement_resetp) sqlite3_stmt *q = NULL;
+        int r;
+
+        if (person)
+                r = store_query(store, SQL_ACTION_OF_PERSON, &q, "ti", person, (int64_t) limit);
+        else
+                r = store_query(store, SQL_ACTION_HISTORY, &q, "i", (int64_t) limit);
+        return r < 0 ? r : read_ids(store, q, ret, ret_n);
+}
+
+int store_history_list(Store *store, const char *person, size_t limit, int (*fn)(const QueueItem *item, void *userdata),
+                       void *userdata) {
+        _cleanup_(freep) int64_t *ids = NULL;
+        size_t n = 0;
+        int r;
+
+        r = history_ids(store, person, limit, &ids, &n);
+        return r < 0 ? r : walk_ids(store, ids, n, fn, userdata);
+}
+
+int store_queue_position(Store *store, int64_t id, uint64_t *ret) {
+        _cleanup_(statement_resetp) sqlite3_stmt *q = NULL;
+        int r;
+
+        r = store_query(store, SQL_ACTION_POSITION, &q, "i", id);
+        if (r == 0)
+                r = store_step(store, q);
+        if (r < 0)
+                return r;
+        *ret = r > 0 ? (uint64_t) sqlite3_column_int64(q, 0) : 0;
+        return 0;
 }
 
 int store_history_prune(Store *store, usec_t before) {

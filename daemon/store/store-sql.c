@@ -144,6 +144,11 @@ const char *const store_sql[_SQL_MAX] = {
                 "SELECT state, count(*) FROM action WHERE finished IS NULL AND (?1 IS NULL OR target ="
                 " ?1) GROUP BY state UNION ALL SELECT 'dead', count(*) FROM action WHERE stands = 1 AND"
                 " state = 'dead' AND (?1 IS NULL OR target = ?1)",
+        [SQL_ACTION_HISTORY] = "SELECT id FROM action WHERE finished IS NOT NULL ORDER BY finished DESC, id DESC LIMIT ?1",
+        [SQL_ACTION_OF_PERSON] = "SELECT id FROM action WHERE person = ?1 ORDER BY id DESC LIMIT ?2",
+        [SQL_ACTION_POSITION] =
+                "SELECT count(*) FROM action, (SELECT target AS t, rank AS r, id AS i FROM action WHERE id = ?1) WHERE"
+                " target = t AND finished IS NULL AND (rank < r OR (rank = r AND id <= i))",
         [SQL_ACTION_COUNTED] =
                 "SELECT kind, count(*) FROM action WHERE target = ?1 AND queued >= ?2 AND approved = 0"
                 " AND NOT (state = 'superseded' AND begun IS NULL) GROUP BY kind",

@@ -40,6 +40,7 @@ struct Channel {
         Budget *budget;
         unsigned n_sent;
         uint64_t n_successes;
+        bool paused;                    /* by an operator */
         Token token, parent_token;      /* of the organization; of the key's own, for some calls of child organizations */
         usec_t certificate_warned;
         /* parking */

@@ -173,6 +173,15 @@ void channel_retry_refused(Channel *c) {
         loop_task_arm(c->channels->dispatch);
 }
 
+void channel_unpark(Channel *c) {
+        memset(c->failed, 0, sizeof(c->failed));
+        if (c->park.tries > 0 || c->park.until > 0) {
+                c->park = (Park){ 0 };
+                save_park(c);
+        }
+        loop_task_arm(c->channels->dispatch);
+}
+
 usec_t channel_parked_until(Channel *c, OutcomeClass *ret_class, const char **ret_detail) {
         usec_t wall = loop_wall(c->channels->loop);
 

@@ -419,6 +419,14 @@ const TargetConfig *channel_config(const Channel *c) {
         return c->config;
 }
 
+bool channel_is_paused(const Channel *c) {
+        return c->config->paused || c->paused;
+}
+
+void channel_set_paused(Channel *c, bool paused) {
+        c->paused = paused;
+}
+
 const TargetDriver *channel_driver(const Channel *c) {
         return c->driver;
 }

@@ -61,5 +61,10 @@ usec_t channel_call_free(const ChannelCall *call);
 usec_t channel_parked_until(Channel *channel, OutcomeClass *ret_class, const char **ret_detail);
 /* Refused credentials are tried again now: somebody may have mended what was wrong. Refused again, the wait goes on growing. */
 void channel_retry_refused(Channel *channel);
+/* No write is begun while it is: the configuration says so, or an operator. */
+bool channel_is_paused(const Channel *channel);
+void channel_set_paused(Channel *channel, bool paused);
+/* An operator's word that the target can be called again: parking ends at once, and its times begin anew. */
+void channel_unpark(Channel *channel);
 /* Actions that succeeded at this target so far, to tell a bad action from a bad target. */
 uint64_t channel_successes(const Channel *channel);

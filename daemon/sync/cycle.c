@@ -72,14 +72,16 @@ static void on_reconciled(Remote *remote, void *userdata) {
         loop_task_arm(c->ended);
 }
 
-static void reconcile(Cycle *c, size_t i, Generation *g, bool fresh) {
+/* retry: not by the read that just ended. */
+static void reconcile(Cycle *c, size_t i, Generation *g, bool retry) {
+        bool fresh = retry && !remote_is_asked_again(c->remotes[i]);
         RemoteInput in = {
                 .people = g->people,
                 .cycle = c->report.number,
                 .started = fresh ? loop_wall(c->loop) : c->report.attempted,
                 .read_at = c->read_at,
                 .absence_proven = c->absence_proven,
-                .grow = fresh ? 0 : c->grow,
+                .grow = retry ? 0 : c->grow,
                 .fresh_listing = fresh,
         };
         int r;

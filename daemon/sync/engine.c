@@ -200,6 +200,13 @@ const Remote *engine_remote(const Engine *e, size_t i) {
         return e->remotes[i];
 }
 
+Remote *engine_find_remote(Engine *e, const char *target) {
+        for (size_t i = 0; i < e->n_remotes; i++)
+                if (str_eq(remote_config(e->remotes[i])->name, target))
+                        return e->remotes[i];
+        return NULL;
+}
+
 usec_t engine_next_due(const Engine *e) {
         usec_t earliest = USEC_INFINITY, due;
 

@@ -37,5 +37,7 @@ const Config *engine_config(const Engine *engine);
 Cycle *engine_cycle(Engine *engine);
 size_t engine_n_remotes(const Engine *engine);
 const Remote *engine_remote(const Engine *engine, size_t i);
+/* By the target's name; NULL: there is none. */
+Remote *engine_find_remote(Engine *engine, const char *target);
 /* The earliest worker_next_due() of all targets. */
 usec_t engine_next_due(const Engine *engine);

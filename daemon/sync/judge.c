@@ -64,11 +64,11 @@ static int find_open(const JudgeInput *in, const HeldPlan *went, Judgement *j, O
                 }
                 if (a->kind == ACTION_ADOPT && held_plan_has(went, a))
                         continue;
-                if (a->kind != ACTION_ADOPT)
-                        r = store_queue_probe(in->store, in->target->name, a, NULL, &put);
+                r = store_queue_probe(in->store, in->target->name, a, NULL, &put);
                 if (r < 0)
                         return r;
-                if (put == QUEUE_PUT_NEW)
+                /* A link needs no place in the queue, but somebody may have rejected it. */
+                if (put == QUEUE_PUT_NEW || (a->kind == ACTION_ADOPT && put != QUEUE_PUT_SUPPRESSED))
                         open_add(ret, a);
                 if (put == QUEUE_PUT_SUPPRESSED)
                         j->n_suppressed++;
@@ -226,6 +226,9 @@ static int let_go(const JudgeInput *in, const Open *open, bool approved, const c
         if (r < 0)
                 return r;
         j->n_open = 0;
+        /* Empty only because somebody rejected what was in it: nobody has approved of these rules. */
+        if (open->n_acts == 0 && j->n_suppressed > 0)
+                return 0;
         return remember_rules(in, rules);
 }
 

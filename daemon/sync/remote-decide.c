@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "sync/guard.h"
 #include "sync/remote-internal.h"
+#include "sync/standing.h"
 
 static uint64_t blocked_fingerprint(const Plan *plan) {
         uint64_t h = 14695981039346656037u;
@@ -65,7 +66,7 @@ static void apply_judgement(Remote *r, Judgement *j) {
         r->held = held_plan_free(r->held);
         r->held = TAKE(j->held);
         r->report.held = r->held;
-        if (r->target->paused)
+        if (channel_is_paused(r->channel))
                 r->report.state = REMOTE_PAUSED;
         else if (r->held)
                 r->report.state = REMOTE_HELD;
@@ -79,7 +80,52 @@ static void apply_judgement(Remote *r, Judgement *j) {
         log_summary(r, j);
 }
 
+/* Those of the command line, and the one that an operator gave the daemon, which goes to `standing`. The
+ * list borrows from both. */
+static int collect_approvals(Remote *r, char standing[static PLAN_HASH_LEN + 1], char ***ret,
+                             size_t *ret_n) {
+        int q;
+
+        q = standing_approval(r->env.store, r->target->name, standing);
+        if (q < 0)
+                return q;
+        *ret = calloc(r->env.n_approvals + 1, sizeof(**ret));
+        if (!*ret)
+                return -ENOMEM;
+        for (size_t i = 0; i < r->env.n_approvals; i++)
+                (*ret)[i] = r->env.approvals[i];
+        *ret_n = r->env.n_approvals;
+        if (*standing)
+                (*ret)[(*ret_n)++] = standing;
+        return 0;
+}
+
+/* An approval counts for one judgement; one that fitted no plan is told. */
+static int settle_approval(Remote *r, const char *standing) {
+        LogFields fields = {
+                .message_id = MSGID_APPROVAL_STALE,
+                .target = r->target->name,
+                .cycle = r->in.cycle,
+                .plan = standing,
+        };
+
+        if (!*standing || r->env.dry_run)
+                return 0;
+        if (!str_eq(r->report.approved, standing)) {
+                snprintf(r->report.stale, sizeof(r->report.stale), "%s", standing);
+                log_event(LOG_WARNING, &fields,
+                          "%s: the approval %s fits no plan that is asked for now: nothing was done for "
+                          "it%s%s",
+                          r->target->name, standing, r->held ? "; now held is plan " : "",
+                          r->held ? r->held->hash : "");
+        }
+        return standing_approve(r->env.store, r->target->name, NULL);
+}
+
 static int judge(Remote *r) {
+        char standing[PLAN_HASH_LEN + 1];
+        _cleanup_(freep) char **approvals = NULL;
+        size_t n_approvals = 0;
         _cleanup_(judgement_deinit) Judgement j = { 0 };
         _cleanup_(resets_deinit) Resets resets = { 0 };
         ResetsInput ask = {
@@ -90,6 +136,7 @@ static int judge(Remote *r) {
                 .links = r->links,
                 .accounts = r->accounts,
                 .cycle = r->in.cycle,
+                .paused = channel_is_paused(r->channel),
         };
         JudgeInput in = {
                 .store = r->env.store,
@@ -99,8 +146,6 @@ static int judge(Remote *r) {
                 .links = r->links,
                 .people = r->in.people,
                 .resets = &resets,
-                .approvals = r->env.approvals,
-                .n_approvals = r->env.n_approvals,
                 .cycle = r->in.cycle,
                 .wall = loop_wall(r->env.loop),
                 .absence_proven = r->in.absence_proven,
@@ -108,14 +153,20 @@ static int judge(Remote *r) {
         };
         int q;
 
+        q = collect_approvals(r, standing, &approvals, &n_approvals);
+        if (q < 0)
+                return q;
+        in.approvals = approvals;
+        in.n_approvals = n_approvals;
         q = resets_find(&ask, r->plan, &resets);
         if (q < 0)
                 return q;
         q = judge_plan(&in, &j);
         if (q < 0)
                 return q;
+        r->again = false;
         apply_judgement(r, &j);
-        return 0;
+        return settle_approval(r, standing);
 }
 
 static int make_plan(Remote *r, ErrCtx *err) {
@@ -180,6 +231,14 @@ static int keep_links_up(Remote *r) {
         return upkeep_links(&in, r->links);
 }
 
+static bool has_approval(const Remote *r) {
+        char standing[PLAN_HASH_LEN + 1];
+
+        if (r->env.n_approvals > 0)
+                return true;
+        return standing_approval(r->env.store, r->target->name, standing) < 0 || *standing;
+}
+
 /* Neither queued, nor suppressed, nor held: it would go ahead now. */
 static bool is_new(const Remote *r, const Action *a) {
         _cleanup_(held_plan_freep) HeldPlan *held = NULL;
@@ -187,7 +246,7 @@ static bool is_new(const Remote *r, const Action *a) {
 
         if (store_queue_probe(r->env.store, r->target->name, a, NULL, &put) < 0 || put != QUEUE_PUT_NEW)
                 return false;
-        if (r->env.n_approvals > 0 || store_held_get(r->env.store, r->target->name, &held) < 0 || !held)
+        if (has_approval(r) || store_held_get(r->env.store, r->target->name, &held) < 0 || !held)
                 return true;
         for (size_t i = 0; i < held->n_actions; i++)
                 if (action_compare(&held->actions[i], a) == 0)
@@ -205,6 +264,13 @@ static bool needs_fresh_listing(const Remote *r) {
         return false;
 }
 
+/* What the last one said was kept until now, for those who ask. */
+static void clear_report(Remote *r) {
+        r->plan = plan_free(r->plan);
+        r->held = held_plan_free(r->held);
+        r->report = (RemoteReport){ .n_accounts = r->report.n_accounts, .pages = r->report.pages };
+}
+
 void remote_decide(void *userdata) {
         Remote *r = userdata;
         ErrCtx err = { 0 };
@@ -212,6 +278,7 @@ void remote_decide(void *userdata) {
 
         if (!r->done)
                 return;
+        clear_report(r);
         /* Work may have gone on while the listing came in. */
         q = remote_load_links(r);
         if (q >= 0 && !r->env.dry_run)

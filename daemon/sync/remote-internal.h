@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Shared by remote.c (listing, looking, working) and remote-decide.c (comparing, judging) alone. */
+/* Shared by remote.c (listing, looking, working), remote-decide.c (comparing, judging) and
+ * remote-operator.c alone. */
 #pragma once
 
 #include "sync/judge.h"
@@ -26,6 +27,7 @@ struct Remote {
         bool fault;                     /* of the store or of memory ended it: the next cycle tries again, nothing before */
         usec_t asked;                   /* monotonic: the complete read that the last plan stands on; 0: none */
         uint64_t blocked_seen;          /* what was logged last, so that it is said once */
+        bool again;                     /* an operator decided something that the next judgement counts */
         /* reconciling */
         RemoteInput in;
         remote_done_t done;

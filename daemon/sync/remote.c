@@ -44,6 +44,7 @@ void remote_finish(Remote *r) {
         r->done = NULL;
         r->in.people = NULL;
         kick(r);
+        r->env.changed(r->env.userdata);
         done(r, r->userdata);
 }
 
@@ -165,9 +166,8 @@ int remote_reconcile(Remote *r, const RemoteInput *in, remote_done_t done, void 
 
         if (r->done)
                 return -EBUSY;
-        r->plan = plan_free(r->plan);
-        r->held = held_plan_free(r->held);
-        r->report = (RemoteReport){ .n_accounts = r->report.n_accounts };
+        r->again = false;
+        r->report.bad_role = false;
         q = remote_load_links(r);
         r->fault = q < 0;
         if (q < 0) {
@@ -189,6 +189,8 @@ int remote_reconcile(Remote *r, const RemoteInput *in, remote_done_t done, void 
 }
 
 usec_t remote_retry_at(const Remote *r) {
+        if (r->again && !r->done)
+                return 0;
         if (r->fault || r->report.bad_role || (r->report.state != REMOTE_UNREACHABLE && r->report.state != REMOTE_INCOMPLETE &&
                                    r->report.state != REMOTE_PARKED))
                 return USEC_INFINITY;
@@ -333,6 +335,9 @@ int remote_new(const RemoteEnv *env, Channel *channel, Remote **ret) {
         q = loop_timer_new(env->loop, LOOP_SLICE, "look at the target", begin_look, r, &r->look_timer);
         if (q < 0)
                 return q;
+        q = remote_update_pause(r);
+        if (q < 0)
+                return q;
         *ret = TAKE(r);
         return 0;
 }
@@ -360,7 +365,8 @@ void remote_start(Remote *r) {
         resetter_start(r->resetter);
         if (store_queue_counts(r->env.store, r->target->name, &counts) < 0)
                 return;
-        if (counts.waiting + counts.uncertain > 0 && !r->roles_read && !lister_is_running(r->lister) && !r->target->paused)
+        if (counts.waiting + counts.uncertain > 0 && !r->roles_read && !lister_is_running(r->lister) &&
+            !remote_is_paused(r))
                 (void) remote_list(r);
 }
 

@@ -53,6 +53,7 @@ typedef struct RemoteReport {
         size_t n_open;                  /* acts that are asked for and not queued: held, or a dry run's differences */
         char hash[PLAN_HASH_LEN + 1];   /* of those, with the adoptions: what approve takes */
         char approved[PLAN_HASH_LEN + 1];       /* the approval that was used, "" */
+        char stale[PLAN_HASH_LEN + 1];  /* an operator's standing approval that fitted no plan, "" */
         size_t n_not_carried_out;       /* acts that are planned, and that this version doesn't carry out */
         unsigned pages;
 } RemoteReport;
@@ -68,6 +69,29 @@ typedef void (*remote_done_t)(Remote *remote, void *userdata);
 int remote_reconcile(Remote *remote, const RemoteInput *in, remote_done_t done, void *userdata);
 /* When a failed reconciliation is worth another try: wall time; USEC_INFINITY: it didn't fail, or waits for a person. */
 usec_t remote_retry_at(const Remote *remote);
+
+/* A reconciliation is under way. */
+bool remote_is_busy(const Remote *remote);
+/* Something was decided that the next judgement counts: have one soon (remote_retry_at() is then 0), by the listing
+ * that there is. */
+void remote_ask_again(Remote *remote);
+bool remote_is_asked_again(const Remote *remote);
+
+/* Takes the operator's pauses from the store as they are now. 0, -errno of the store. */
+int remote_update_pause(Remote *remote);
+bool remote_is_paused(const Remote *remote);
+/* Parking ends: the target is called again. */
+void remote_unpark(Remote *remote);
+/* Rows were put into the queue, or are due now. */
+void remote_kick(Remote *remote);
+/* As worker_let_go(). */
+int remote_let_go(Remote *remote, int64_t id);
+
+/* The last complete listing, with our own changes since; NULL: none yet. Borrowed until the next turn of the loop. */
+const Accounts *remote_accounts(const Remote *remote);
+/* As channel_parked_until() and channel_next_free(). */
+usec_t remote_parked(const Remote *remote, OutcomeClass *ret_class, const char **ret_detail);
+usec_t remote_next_free(const Remote *remote);
 
 /* Lets the worker run; takes a listing for unfinished work of an earlier run. */
 void remote_start(Remote *remote);

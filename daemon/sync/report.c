@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 
-#include "sync/report.h"
+#include "sync/report-row.h"
 
 /* ---- exit code ---- */
 
@@ -78,7 +78,7 @@ ExitCode report_exit_code(const ReportInput *in) {
 
 /* ---- --json ---- */
 
-static void put_pair(StrBuf *out, const char *key, const char *value) {
+void report_put_pair(StrBuf *out, const char *key, const char *value) {
         strbuf_json(out, key);
         strbuf_putc(out, ':');
         strbuf_json(out, str_empty(value) ? NULL : value);
@@ -93,37 +93,30 @@ static void put_state(StrBuf *out, const char *key, bool has, const AccountState
                 strbuf_puts(out, "null");
 }
 
-typedef struct ActionRow {
-        int64_t id;                     /* 0: not in the queue */
-        const Action *action;
-        const char *state, *outcome, *detail;
-        unsigned attempts;
-} ActionRow;
-
-static void put_action(StrBuf *out, const ActionRow *row) {
+void report_put_row(StrBuf *out, const ActionRow *row) {
         const Action *a = row->action;
 
         if (row->id > 0)
                 strbuf_printf(out, "{\"id\":%lld,", (long long) row->id);
         else
                 strbuf_puts(out, "{\"id\":null,");
-        put_pair(out, "action", action_kind_to_string(a->kind));
+        report_put_pair(out, "action", action_kind_to_string(a->kind));
         strbuf_putc(out, ',');
-        put_pair(out, "person", a->person);
+        report_put_pair(out, "person", a->person);
         strbuf_putc(out, ',');
-        put_pair(out, "address", a->address);
+        report_put_pair(out, "address", a->address);
         strbuf_putc(out, ',');
-        put_pair(out, "remote_id", a->remote_id);
+        report_put_pair(out, "remote_id", a->remote_id);
         strbuf_putc(out, ',');
         put_state(out, "before", a->has_before, &a->before);
         strbuf_putc(out, ',');
         put_state(out, "after", a->has_after, &a->after);
         strbuf_putc(out, ',');
-        put_pair(out, "state", row->state);
+        report_put_pair(out, "state", row->state);
         strbuf_putc(out, ',');
-        put_pair(out, "outcome", row->outcome);
+        report_put_pair(out, "outcome", row->outcome);
         strbuf_printf(out, ",\"attempts\":%u,", row->attempts);
-        put_pair(out, "detail", row->detail);
+        report_put_pair(out, "detail", row->detail);
         strbuf_putc(out, '}');
 }
 
@@ -176,17 +169,17 @@ static void json_row(const ActionRow *row, void *userdata) {
 
         if (rows->n++ > 0)
                 strbuf_putc(rows->out, ',');
-        put_action(rows->out, row);
+        report_put_row(rows->out, row);
 }
 
 static void put_blocked(StrBuf *out, const Plan *plan) {
         for (size_t i = 0; plan && i < plan->n_blocked; i++) {
                 strbuf_puts(out, i > 0 ? ",{" : "{");
-                put_pair(out, "person", plan->blocked[i].person);
+                report_put_pair(out, "person", plan->blocked[i].person);
                 strbuf_putc(out, ',');
-                put_pair(out, "address", plan->blocked[i].address);
+                report_put_pair(out, "address", plan->blocked[i].address);
                 strbuf_putc(out, ',');
-                put_pair(out, "reason", plan->blocked[i].reason);
+                report_put_pair(out, "reason", plan->blocked[i].reason);
                 strbuf_putc(out, '}');
         }
 }
@@ -194,13 +187,13 @@ static void put_blocked(StrBuf *out, const Plan *plan) {
 static void put_drift(StrBuf *out, const Plan *plan) {
         for (size_t i = 0; plan && i < plan->n_drift; i++) {
                 strbuf_puts(out, i > 0 ? ",{" : "{");
-                put_pair(out, "person", plan->drift[i].person);
+                report_put_pair(out, "person", plan->drift[i].person);
                 strbuf_putc(out, ',');
-                put_pair(out, "field", plan->drift[i].field);
+                report_put_pair(out, "field", plan->drift[i].field);
                 strbuf_putc(out, ',');
-                put_pair(out, "directory", plan->drift[i].directory);
+                report_put_pair(out, "directory", plan->drift[i].directory);
                 strbuf_putc(out, ',');
-                put_pair(out, "account", plan->drift[i].account);
+                report_put_pair(out, "account", plan->drift[i].account);
                 strbuf_putc(out, '}');
         }
 }
@@ -208,11 +201,11 @@ static void put_drift(StrBuf *out, const Plan *plan) {
 static void put_notes(StrBuf *out, const Plan *plan) {
         for (size_t i = 0; plan && i < plan->n_notes; i++) {
                 strbuf_puts(out, i > 0 ? ",{" : "{");
-                put_pair(out, "person", plan->notes[i].person);
+                report_put_pair(out, "person", plan->notes[i].person);
                 strbuf_putc(out, ',');
-                put_pair(out, "address", plan->notes[i].address);
+                report_put_pair(out, "address", plan->notes[i].address);
                 strbuf_putc(out, ',');
-                put_pair(out, "reason", plan->notes[i].reason);
+                report_put_pair(out, "reason", plan->notes[i].reason);
                 strbuf_putc(out, '}');
         }
 }
@@ -243,13 +236,13 @@ static int put_target(const ReportInput *in, const Remote *remote, StrBuf *out) 
         int r;
 
         strbuf_putc(out, '{');
-        put_pair(out, "name", remote_config(remote)->name);
+        report_put_pair(out, "name", remote_config(remote)->name);
         strbuf_putc(out, ',');
-        put_pair(out, "state", state_of(remote));
+        report_put_pair(out, "state", state_of(remote));
         strbuf_printf(out, ",\"accounts\":%zu,", report->n_accounts);
-        put_pair(out, "hash", hash_of(report));
+        report_put_pair(out, "hash", hash_of(report));
         strbuf_putc(out, ',');
-        put_pair(out, "reason", reason_of(report));
+        report_put_pair(out, "reason", reason_of(report));
         strbuf_puts(out, ",\"actions\":[");
         r = walk_rows(in, remote, json_row, &rows);
         strbuf_puts(out, "],\"blocked\":[");
@@ -270,14 +263,17 @@ static const char *read_state_to_string(const CycleReport *cycle) {
 
 int report_json(const ReportInput *in, ExitCode code, StrBuf *out) {
         const CycleReport *cycle = cycle_report(engine_cycle(in->engine));
+        size_t n = 0;
         int r = 0, q;
 
         strbuf_printf(out, "{\"version\":1,\"exit\":%d,\"cycle\":%lld,\"directory\":{\"state\":\"%s\",\"people\":%llu,", code,
                       (long long) cycle->number, read_state_to_string(cycle), (unsigned long long) cycle->people);
-        put_pair(out, "error", cycle->error);
+        report_put_pair(out, "error", cycle->error);
         strbuf_puts(out, "},\"targets\":[");
         for (size_t i = 0; i < engine_n_remotes(in->engine); i++) {
-                if (i > 0)
+                if (in->target && !str_eq(remote_config(engine_remote(in->engine, i))->name, in->target))
+                        continue;
+                if (n++ > 0)
                         strbuf_putc(out, ',');
                 q = put_target(in, engine_remote(in->engine, i), out);
                 r = q < 0 ? q : r;

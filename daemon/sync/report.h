@@ -10,6 +10,7 @@ typedef struct ReportInput {
         bool dry_run;
         char *const *approvals;
         size_t n_approvals;
+        const char *target;             /* report_json() of this one alone; NULL: all */
         bool interrupted;               /* a signal ended the run */
 } ReportInput;
 

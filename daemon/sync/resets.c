@@ -121,7 +121,7 @@ static int fire(const ResetsInput *in, const Known *k, const Person *p, Plan *pl
         QueuePut put;
         int r;
 
-        if (in->target->paused || !account) {
+        if (in->paused || !account) {
                 say_consumed(in, p, account ? "the target is paused" : "there is no account of ours here");
                 return 0;
         }

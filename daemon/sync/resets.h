@@ -22,6 +22,7 @@ typedef struct ResetsInput {
         const Links *links;
         const Accounts *accounts;
         int64_t cycle;
+        bool paused;
 } ResetsInput;
 
 /* Adds a reset to the plan for each signal that fires at a linked account, and those of a held plan, which nobody asks for again; the plan is

@@ -320,7 +320,7 @@ static bool may_run(const Resetter *r) {
 
         if (parked > wall)
                 loop_timer_after(r->timer, parked - wall);
-        return r->started && !r->draining && !r->target->paused && !r->call && r->hooks.accounts(r->hooks.userdata) && !parked;
+        return r->started && !r->draining && !channel_is_paused(r->channel) && !r->call && r->hooks.accounts(r->hooks.userdata) && !parked;
 }
 
 static void on_task(void *userdata) {
@@ -451,6 +451,26 @@ void resetter_drain(Resetter *r) {
                 r->call = channel_call_cancel(r->call);
                 forget_batch(r);
         }
+}
+
+void resetter_pause(Resetter *r) {
+        if (r->call && !resetter_is_sent(r)) {
+                r->call = channel_call_cancel(r->call);
+                forget_batch(r);
+        }
+}
+
+int resetter_let_go(Resetter *r, int64_t id) {
+        for (size_t i = 0; i < r->n_items; i++) {
+                if (r->items[i]->id != id)
+                        continue;
+                if (resetter_is_sent(r))
+                        return -EBUSY;
+                resetter_pause(r);
+                resetter_kick(r);
+                return 0;
+        }
+        return 0;
 }
 
 bool resetter_is_idle(const Resetter *r) {

@@ -14,6 +14,9 @@ DEFINE_CLEANUP(Resetter *, resetter_free);
 void resetter_start(Resetter *resetter);
 void resetter_kick(Resetter *resetter);
 void resetter_drain(Resetter *resetter);
+/* As worker_pause() and worker_let_go(). */
+void resetter_pause(Resetter *resetter);
+int resetter_let_go(Resetter *resetter, int64_t id);
 bool resetter_is_idle(const Resetter *resetter);
 /* Nothing but a fresh listing is of use to it: a reset without an answer can be settled by that. */
 bool resetter_wants_look(const Resetter *resetter);

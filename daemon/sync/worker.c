@@ -82,7 +82,7 @@ static void arm_timer(Worker *w) {
 }
 
 static bool may_run(const Worker *w) {
-        if (!w->started || w->draining || w->target->paused)
+        if (!w->started || w->draining || channel_is_paused(w->channel))
                 return false;
         if (w->driver->has_roles_call && !w->hooks.roles(w->hooks.userdata))
                 return false;
@@ -234,6 +234,27 @@ void worker_drain(Worker *w) {
         }
 }
 
+void worker_pause(Worker *w) {
+        Job *job, *next;
+
+        for (job = TAILQ_FIRST(&w->jobs); job; job = next) {
+                next = TAILQ_NEXT(job, link);
+                if (job->step == 0 && !job->item->was_uncertain && job->call && !channel_call_is_sent(job->call))
+                        job_end(job);
+        }
+}
+
+int worker_let_go(Worker *w, int64_t id) {
+        Job *job = job_by_id(w, id);
+
+        if (!job)
+                return 0;
+        if (!job->call || channel_call_is_sent(job->call))
+                return -EBUSY;
+        job_end(job);
+        return 0;
+}
+
 bool worker_is_idle(const Worker *w) {
         return w->n_jobs == 0;
 }
@@ -291,7 +312,7 @@ usec_t worker_next_due(const Worker *w) {
         usec_t next = USEC_INFINITY, free_at = channel_next_free(w->channel), at;
         Job *job;
 
-        if (w->target->paused)
+        if (channel_is_paused(w->channel))
                 return USEC_INFINITY;
         if (next_row(w, &next) < 0)
                 return USEC_INFINITY;

@@ -37,6 +37,11 @@ void worker_kick(Worker *worker);
 /* No new action; those whose call was sent finish, the others go back to waiting. worker_is_idle() tells when. */
 void worker_drain(Worker *worker);
 bool worker_is_idle(const Worker *worker);
+/* The channel is paused now: what hasn't begun yet goes back to waiting; what has, goes on to its end. */
+void worker_pause(Worker *worker);
+/* The row is about to be changed by somebody else. 0: the worker hasn't taken it up, or let it go; -EBUSY: its call is
+ * under way. */
+int worker_let_go(Worker *worker, int64_t id);
 /* When something is to be done next, budget and parking counted: wall time, 0: right now (or under way), USEC_INFINITY: never. */
 usec_t worker_next_due(const Worker *worker);
 

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "call.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <string.h>
+#include <systemd/sd-bus.h>
+
+#include "base/strings.h"
+#include "base/time.h"
+
+#define NAME "org.idsyncd1"
+#define PATH "/org/idsyncd1"
+#define CALL_TIMEOUT (60 * USEC_PER_SEC)
+#define DEPTH_MAX 16
+
+static void bus_closep(sd_bus **bus) {
+        sd_bus_flush_close_unref(*bus);
+}
+
+static void messagep(sd_bus_message **m) {
+        sd_bus_message_unref(*m);
+}
+
+static ExitCode code_of(const sd_bus_error *error) {
+        static const struct { const char *name; ExitCode code; } codes[] = {
+                { "org.idsyncd1.Error.Refused", EXIT_USAGE },
+                { "org.idsyncd1.Error.Unknown", EXIT_USAGE },
+                { "org.idsyncd1.Error.Stale", EXIT_HELD },
+                { "org.idsyncd1.Error.State", EXIT_STATE },
+                { "org.idsyncd1.Error.TooLarge", EXIT_FAULT },
+                { SD_BUS_ERROR_ACCESS_DENIED, EXIT_USAGE },
+                { SD_BUS_ERROR_SERVICE_UNKNOWN, EXIT_NO_DAEMON },
+                { SD_BUS_ERROR_NAME_HAS_NO_OWNER, EXIT_NO_DAEMON },
+                { SD_BUS_ERROR_NO_REPLY, EXIT_NO_DAEMON },
+                { SD_BUS_ERROR_TIMEOUT, EXIT_NO_DAEMON },
+                { SD_BUS_ERROR_DISCONNECTED, EXIT_NO_DAEMON },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(codes); i++)
+                if (sd_bus_error_has_name(error, codes[i].name))
+                        return codes[i].code;
+        /* The connection's own: the bus refused us, or went away. */
+        return str_starts_with(error->name, "System.Error.") ? EXIT_NO_DAEMON : EXIT_FAULT;
+}
+
+static ExitCode fail(bool control, const sd_bus_error *error, ErrCtx *err) {
+        ExitCode code = code_of(error);
+
+        if (code == EXIT_NO_DAEMON)
+                return err_set(err, code, 0, "idsyncd isn't running, or doesn't answer (%s)",
+                               error->message ? error->message : error->name);
+        if (sd_bus_error_has_name(error, SD_BUS_ERROR_ACCESS_DENIED))
+                return err_set(err, code, 0,
+                               control ? "only root may do this"
+                                       : "only root and members of the group idsync may ask");
+        return err_set(err, code, 0, "%s", error->message ? error->message : error->name);
+}
+
+static ExitCode connect_bus(sd_bus **ret, ErrCtx *err) {
+        int r = sd_bus_open_system(ret);
+
+        if (r >= 0)
+                return EXIT_IN_STEP;
+        return err_set(err, EXIT_NO_DAEMON, 0, "the system bus isn't there: %s", strerror(-r));
+}
+
+static ExitCode call(sd_bus *bus, bool control, sd_bus_message *m, sd_bus_message **ret, ErrCtx *err) {
+        sd_bus_error error = SD_BUS_ERROR_NULL;
+        ExitCode code = EXIT_IN_STEP;
+        int r;
+
+        r = sd_bus_call(bus, m, CALL_TIMEOUT, &error, ret);
+        if (r < 0 && sd_bus_error_is_set(&error))
+                code = fail(control, &error, err);
+        else if (r < 0)
+                code = err_set(err, EXIT_NO_DAEMON, 0, "the system bus: %s", strerror(-r));
+        sd_bus_error_free(&error);
+        return code;
+}
+
+static ExitCode parse(const char *text, struct json_object **ret, ErrCtx *err) {
+        struct json_tokener *tokener = json_tokener_new_ex(DEPTH_MAX);
+
+        if (!tokener)
+                return err_set(err, EXIT_FAULT, 0, "out of memory");
+        *ret = json_tokener_parse_ex(tokener, text, (int) strlen(text));
+        json_tokener_free(tokener);
+        return *ret ? EXIT_IN_STEP : err_set(err, EXIT_FAULT, 0, "the daemon's answer isn't JSON");
+}
+
+ExitCode call_daemon(bool control, const char *member, struct json_object **ret, ErrCtx *err,
+                     const char *types, ...) {
+        __attribute__((cleanup(messagep))) sd_bus_message *m = NULL, *reply = NULL;
+        __attribute__((cleanup(bus_closep))) sd_bus *bus = NULL;
+        const char *text;
+        ExitCode code;
+        va_list ap;
+        int r;
+
+        code = connect_bus(&bus, err);
+        if (code != EXIT_IN_STEP)
+                return code;
+        r = sd_bus_message_new_method_call(bus, &m, NAME, PATH, control ? NAME ".Control" : NAME, member);
+        if (r >= 0 && *types) {
+                va_start(ap, types);
+                r = sd_bus_message_appendv(m, types, ap);
+                va_end(ap);
+        }
+        if (r < 0)
+                return err_set(err, EXIT_USAGE, 0, "an argument can't be sent: %s", strerror(-r));
+        code = call(bus, control, m, &reply, err);
+        if (code != EXIT_IN_STEP)
+                return code;
+        if (sd_bus_message_read(reply, "s", &text) < 0)
+                return err_set(err, EXIT_FAULT, 0, "the daemon's answer can't be read");
+        return parse(text, ret, err);
+}
+
+ExitCode call_backup(int *ret_fd, ErrCtx *err) {
+        __attribute__((cleanup(messagep))) sd_bus_message *m = NULL, *reply = NULL;
+        __attribute__((cleanup(bus_closep))) sd_bus *bus = NULL;
+        ExitCode code;
+        int fd;
+
+        code = connect_bus(&bus, err);
+        if (code != EXIT_IN_STEP)
+                return code;
+        if (sd_bus_message_new_method_call(bus, &m, NAME, PATH, NAME ".Control", "Backup") < 0)
+                return err_set(err, EXIT_FAULT, 0, "out of memory");
+        code = call(bus, true, m, &reply, err);
+        if (code != EXIT_IN_STEP)
+                return code;
+        if (sd_bus_message_read(reply, "h", &fd) < 0)
+                return err_set(err, EXIT_FAULT, 0, "the daemon's answer can't be read");
+        *ret_fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+        return *ret_fd >= 0 ? EXIT_IN_STEP : err_set(err, EXIT_FAULT, 0, "%s", strerror(errno));
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Calls of the daemon on the system bus. */
+#pragma once
+
+#include <json-c/json.h>
+#include <stdbool.h>
+
+#include "base/error.h"
+
+/* Calls a member of org.idsyncd1 (control: of org.idsyncd1.Control), with arguments by D-Bus type. The
+ * answer is one JSON
+ * document, *ret (the caller's). 0; else an exit code, with words in err: 8: nobody is there. */
+ExitCode call_daemon(bool control, const char *member, struct json_object **ret, ErrCtx *err,
+                     const char *types, ...);
+/* Backup's answer: an open file. */
+ExitCode call_backup(int *ret_fd, ErrCtx *err);

@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* idsyncctl: the operator's tool. Speaks D-Bus to the running daemon, and nothing else. */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <sys/stat.h>
+
+#include "base/strings.h"
+#include "call.h"
+#include "show.h"
+
+#define HEALTH_UNKNOWN 3
+
+typedef struct Arguments {
+        char **words;                   /* of the verb */
+        int n;
+        bool json, dead;
+        const char *target;
+} Arguments;
+
+typedef struct Verb {
+        const char *name, *synopsis;
+        int min, max;                   /* words behind it */
+        const char *help;
+        const char *instead;            /* without the daemon */
+        ExitCode (*ask)(const Arguments *a, struct json_object **ret, ErrCtx *err);
+        ExitCode (*show)(struct json_object *doc);
+        ExitCode (*run)(const Arguments *a, ErrCtx *err);       /* instead of the two */
+} Verb;
+
+/* ---- what the verbs ask ---- */
+
+static const char *word(const Arguments *a) {
+        return a->n > 0 ? a->words[0] : "";
+}
+
+static ExitCode ask_status(const Arguments *a _unused_, struct json_object **ret, ErrCtx *err) {
+        return call_daemon(false, "GetStatus", ret, err, "");
+}
+
+static ExitCode ask_targets(const Arguments *a _unused_, struct json_object **ret, ErrCtx *err) {
+        return call_daemon(false, "GetTargets", ret, err, "");
+}
+
+static ExitCode ask_orphans(const Arguments *a _unused_, struct json_object **ret, ErrCtx *err) {
+        return call_daemon(false, "GetOrphans", ret, err, "");
+}
+
+static ExitCode ask_queue(const Arguments *a, struct json_object **ret, ErrCtx *err) {
+        return call_daemon(false, "GetQueue", ret, err, "b", (int) a->dead);
+}
+
+static ExitCode ask_history(const Arguments *a, struct json_object **ret, ErrCtx *err) {
+        return call_daemon(false, "GetHistory", ret, err, "s", word(a));
+}
+
+static ExitCode ask_plan(const Arguments *a, struct json_object **ret, ErrCtx *err) {
+        return call_daemon(false, "GetPlan", ret, err, "s", word(a));
+}
+
+static ExitCode ask_explain(const Arguments *a, struct json_object **ret, ErrCtx *err) {
+        return call_daemon(false, "Explain", ret, err, "s", word(a));
+}
+
+static ExitCode ask_approve(const Arguments *a, struct json_object **ret, ErrCtx *err) {
+        return call_daemon(true, "Approve", ret, err, "s", word(a));
+}
+
+static ExitCode ask_reject(const Arguments *a, struct json_object **ret, ErrCtx *err) {
+        return call_daemon(true, "Reject", ret, err, "s", word(a));
+}
+
+static ExitCode ask_by_number(const Arguments *a, const char *member, struct json_object **ret,
+                              ErrCtx *err) {
+        int64_t id;
+
+        if (parse_i64(word(a), &id) < 0 || id <= 0)
+                return err_set(err, EXIT_USAGE, 0,
+                               "%s: the number of an action is wanted; \"idsyncctl queue\" shows them",
+                               word(a));
+        return call_daemon(true, member, ret, err, "x", id);
+}
+
+static ExitCode ask_retry(const Arguments *a, struct json_object **ret, ErrCtx *err) {
+        return ask_by_number(a, "Retry", ret, err);
+}
+
+static ExitCode ask_drop(const Arguments *a, struct json_object **ret, ErrCtx *err) {
+        return ask_by_number(a, "Drop", ret, err);
+}
+
+static ExitCode ask_pause(const Arguments *a, struct json_object **ret, ErrCtx *err) {
+        return call_daemon(true, "Pause", ret, err, "s", word(a));
+}
+
+static ExitCode ask_resume(const Arguments *a, struct json_object **ret, ErrCtx *err) {
+        return call_daemon(true, "Resume", ret, err, "s", word(a));
+}
+
+static ExitCode ask_sync(const Arguments *a _unused_, struct json_object **ret, ErrCtx *err) {
+        return call_daemon(true, "Sync", ret, err, "");
+}
+
+static ExitCode ask_reset(const Arguments *a, struct json_object **ret, ErrCtx *err) {
+        if (!a->target)
+                return err_set(err, EXIT_USAGE, 0, "reset: --target says where");
+        return call_daemon(true, "Reset", ret, err, "ss", word(a), a->target);
+}
+
+/* ---- backup ---- */
+
+static int copy(int from, int to) {
+        char buf[65536];
+        ssize_t n, m;
+
+        while ((n = read(from, buf, sizeof(buf))) > 0)
+                for (ssize_t done = 0; done < n; done += m) {
+                        m = write(to, buf + done, (size_t) (n - done));
+                        if (m < 0)
+                                return -errno;
+                }
+        if (n < 0 || fsync(to) < 0)
+                return -errno;
+        return 0;
+}
+
+static ExitCode run_backup(const Arguments *a, ErrCtx *err) {
+        _cleanup_(closep) int from = -1, to = -1;
+        ExitCode code;
+        int r;
+
+        to = open(word(a), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+        if (to < 0)
+                return err_set(err, EXIT_USAGE, 0, "%s: %s", word(a), strerror(errno));
+        code = call_backup(&from, err);
+        r = code == EXIT_IN_STEP ? copy(from, to) : 0;
+        if (r < 0)
+                code = err_set(err, EXIT_STATE, 0, "%s: %s", word(a), strerror(-r));
+        if (code != EXIT_IN_STEP) {
+                (void) unlink(word(a));
+                return code;
+        }
+        if (a->json)
+                puts("{\"version\":1,\"message\":\"the database is copied\"}");
+        else
+                printf("the database is copied to %s\n", word(a));
+        return code;
+}
+
+/* ---- health ---- */
+
+static ExitCode run_health(const Arguments *a, ErrCtx *err) {
+        struct json_object *doc = NULL;
+        int health;
+
+        if (ask_status(a, &doc, err) != EXIT_IN_STEP) {
+                if (a->json)
+                        puts("{\"version\":1,\"health\":3,\"problems\":[]}");
+                else
+                        printf("IDSYNC UNKNOWN - %s\n", err->text);
+                return (ExitCode) HEALTH_UNKNOWN;
+        }
+        health = health_of(doc);
+        if (a->json) {
+                json_object_object_add(doc, "health", json_object_new_int(health));
+                puts(json_object_to_json_string_ext(doc, JSON_C_TO_STRING_PLAIN |
+                                                                         JSON_C_TO_STRING_NOSLASHESCAPE));
+        } else
+                (void) show_health(doc);
+        json_object_put(doc);
+        return (ExitCode) health;
+}
+
+/* ---- the verbs ---- */
+
+#define DRY_RUN "idsyncd --once --dry-run"
+
+static const Verb verbs[] = {
+                {"status", "", 0, 0, "how it stands, and what calls for you", DRY_RUN, ask_status,
+                 show_status, NULL},
+                {"targets", "", 0, 0, "each target: state, accounts, parking, pauses", DRY_RUN, ask_targets,
+                 show_targets, NULL},
+                {"plan", "[TARGET]", 0, 1, "what is held, queued, blocked or left alone", DRY_RUN, ask_plan,
+                 show_plan, NULL},
+                {"explain", "PERSON", 1, 1, "why somebody has an account, or none, and what happens next",
+                 DRY_RUN, ask_explain, show_explain, NULL},
+                {"queue", "[--dead]", 0, 0,
+                 "what waits for its turn; --dead: dead letters and dropped actions", DRY_RUN, ask_queue,
+                 show_queue, NULL},
+                {"history", "[PERSON]", 0, 1, "what was done, newest first", "journalctl -u idsyncd",
+                 ask_history, show_history, NULL},
+                {"orphans", "", 0, 0, "accounts that nobody owns; privileged ones without a second factor",
+                 DRY_RUN, ask_orphans, show_orphans, NULL},
+                {"health", "", 0, 0, "one line for a monitoring system; exit code 0, 1, 2 or 3", NULL, NULL,
+                 NULL, run_health},
+                {"approve", "HASH", 1, 1, "let exactly this held plan go ahead",
+                 "idsyncd --once --approve HASH", ask_approve, show_message, NULL},
+                {"reject", "HASH", 1, 1, "refuse it: its actions aren't asked for again until they change",
+                 NULL, ask_reject, show_message, NULL},
+                {"retry", "ID", 1, 1, "try a dead letter or dropped action again", NULL, ask_retry,
+                 show_message, NULL},
+                {"drop", "ID", 1, 1, "take an action out of the queue, until what it wants changes", NULL,
+                 ask_drop, show_message, NULL},
+                {"pause", "[TARGET]", 0, 1,
+                 "write nothing there; without TARGET: nowhere. Survives restarts", NULL, ask_pause,
+                 show_message, NULL},
+                {"resume", "[TARGET]", 0, 1, "go on; ends parking after refused credentials too", NULL,
+                 ask_resume, show_message, NULL},
+                {"sync", "", 0, 0, "read the directory and compare now", "idsyncd --once", ask_sync,
+                 show_message, NULL},
+                {"reset", "PERSON --target T", 1, 1, "reset somebody's password there",
+                 "idsyncd --once --reset PERSON --target T", ask_reset, show_message, NULL},
+                {"backup", "FILE", 1, 1, "copy the database, whole, into a new file",
+                 "copying the state directory", NULL, NULL, run_backup},
+};
+
+static void print_help(void) {
+        puts("idsyncctl VERB [ARGUMENT] [OPTION...]\n"
+             "\n"
+             "Looks at the running idsyncd and tells it what to do. PERSON is an address, login, DN or "
+             "directory id. Looking is for\n"
+             "root and members of the group idsync, changing for root.\n");
+        for (size_t i = 0; i < ELEMENTSOF(verbs); i++) {
+                char left[40];
+
+                snprintf(left, sizeof(left), "%s %s", verbs[i].name, verbs[i].synopsis);
+                printf("  %-26s %s\n", left, verbs[i].help);
+        }
+        puts("\n"
+             "      --json        one JSON document, as org.idsyncd1(5) has it\n"
+             "  -h, --help        this text\n"
+             "      --version     version\n"
+             "\n"
+             "Why has Bob no account?      idsyncctl explain bob@example.com\n"
+             "What will happen next?       idsyncctl status; idsyncctl plan\n"
+             "A plan is held. What is it?  idsyncctl plan TARGET, then approve or reject its hash\n"
+             "\n"
+             "Exit codes: 0 done; of status and plan: 1 differences remain, 3 configuration, 4 directory, "
+             "5 target, 6 a plan is held;\n"
+             "2 usage, or refused; 6 the approval is stale; 7 state directory; 8 the daemon or the bus "
+             "isn't there; 70 a fault.\n"
+             "health: 0 OK, 1 warning, 2 critical, 3 unknown. See idsyncctl(1).");
+}
+
+static const Verb *find_verb(const char *name) {
+        for (size_t i = 0; i < ELEMENTSOF(verbs); i++)
+                if (str_eq(verbs[i].name, name))
+                        return &verbs[i];
+        return NULL;
+}
+
+static void say_unknown(const char *name) {
+        const char *names[ELEMENTSOF(verbs)], *near;
+
+        for (size_t i = 0; i < ELEMENTSOF(verbs); i++)
+                names[i] = verbs[i].name;
+        near = nearest_name(name, names, ELEMENTSOF(verbs));
+        fprintf(stderr, "idsyncctl: there is no verb \"%s\"", name);
+        if (near)
+                fprintf(stderr, "; did you mean \"%s\"?", near);
+        fputs(" See idsyncctl --help\n", stderr);
+}
+
+static bool fits(const Verb *v, const Arguments *a) {
+        if (a->n < v->min || a->n > v->max || (a->dead && !str_eq(v->name, "queue")) ||
+            (a->target && !str_eq(v->name, "reset"))) {
+                fprintf(stderr, "idsyncctl: it is \"idsyncctl %s%s%s\"\n", v->name, *v->synopsis ? " " : "",
+                        v->synopsis);
+                return false;
+        }
+        return true;
+}
+
+static ExitCode ask_and_show(const Verb *v, const Arguments *a, ErrCtx *err) {
+        struct json_object *doc = NULL;
+        ExitCode code;
+
+        code = v->ask(a, &doc, err);
+        if (code != EXIT_IN_STEP)
+                return code;
+        if (a->json) {
+                puts(json_object_to_json_string_ext(doc, JSON_C_TO_STRING_PLAIN |
+                                                                         JSON_C_TO_STRING_NOSLASHESCAPE));
+                if (v->show == show_status || v->show == show_plan)
+                        code = (ExitCode) json_object_get_int(json_object_object_get(doc, "exit"));
+        } else
+                code = v->show(doc);
+        json_object_put(doc);
+        return code;
+}
+
+static ExitCode run(const Verb *v, const Arguments *a) {
+        ErrCtx err = { 0 };
+        ExitCode code;
+
+        code = v->run ? v->run(a, &err) : ask_and_show(v, a, &err);
+        if (fflush(stdout) == EOF) {
+                fprintf(stderr, "idsyncctl: standard output: %s\n", strerror(errno));
+                return EXIT_FAULT;
+        }
+        if (!*err.text || v->run == run_health)
+                return code;
+        fprintf(stderr, "idsyncctl: %s\n", err.text);
+        if (code == EXIT_NO_DAEMON && v->instead)
+                fprintf(stderr, "Without the daemon: %s\n", v->instead);
+        else if (code == EXIT_NO_DAEMON)
+                fputs("Start it: systemctl start idsyncd\n", stderr);
+        return code;
+}
+
+/* 0, or the exit code to end with at once; -1: go on. */
+static int parse(int argc, char **argv, Arguments *a) {
+        enum { OPT_JSON = 0x100, OPT_DEAD, OPT_TARGET, OPT_VERSION };
+        static const struct option options[] = {
+                { "json", no_argument, NULL, OPT_JSON },
+                { "dead", no_argument, NULL, OPT_DEAD },
+                { "target", required_argument, NULL, OPT_TARGET },
+                { "help", no_argument, NULL, 'h' },
+                { "version", no_argument, NULL, OPT_VERSION },
+                { 0 },
+        };
+        int c;
+
+        while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0)
+                switch (c) {
+                case OPT_JSON:
+                        a->json = true;
+                        break;
+                case OPT_DEAD:
+                        a->dead = true;
+                        break;
+                case OPT_TARGET:
+                        a->target = optarg;
+                        break;
+                case OPT_VERSION:
+                        puts("idsyncctl " PACKAGE_VERSION);
+                        return EXIT_IN_STEP;
+                case 'h':
+                        print_help();
+                        return EXIT_IN_STEP;
+                default:
+                        return EXIT_USAGE;
+                }
+        return -1;
+}
+
+int main(int argc, char **argv) {
+        Arguments a = { 0 };
+        const Verb *verb;
+        int r;
+
+        r = parse(argc, argv, &a);
+        if (r >= 0)
+                return r;
+        if (optind >= argc) {
+                fputs("idsyncctl: a verb is missing; see idsyncctl --help\n", stderr);
+                return EXIT_USAGE;
+        }
+        verb = find_verb(argv[optind]);
+        if (!verb) {
+                say_unknown(argv[optind]);
+                return EXIT_USAGE;
+        }
+        a.words = argv + optind + 1;
+        a.n = argc - optind - 1;
+        return fits(verb, &a) ? (int) run(verb, &a) : EXIT_USAGE;
+}

@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "show.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/cleanup.h"
+#include "base/strings.h"
+#include "table.h"
+
+#define HEAD(...) ((const char *const[]){ __VA_ARGS__ })
+
+static const char *or_none(const char *text) {
+        return text ? text : "-";
+}
+
+static void print_text(const char *text) {
+        char buf[4096];
+
+        fputs(str_printable(or_none(text), buf, sizeof(buf)), stdout);
+}
+
+/* ---- status ---- */
+
+static void print_queue(struct json_object *queue) {
+        printf("%" PRId64 " waiting, %" PRId64 " running, %" PRId64 " uncertain, %" PRId64 " dead letters\n",
+               json_number(queue, "waiting"), json_number(queue, "running"), json_number(queue, "uncertain"),
+               json_number(queue, "dead"));
+}
+
+static void print_directory(struct json_object *directory) {
+        printf("directory  %s", or_none(json_text(directory, "state")));
+        if (json_text(directory, "last_complete"))
+                printf(", %" PRId64 " people at %s", json_number(directory, "people"),
+                       json_text(directory, "last_complete"));
+        printf("; next read %s\n", or_none(json_text(directory, "next")));
+}
+
+static void add_targets(Table *t, struct json_object *list, size_t n) {
+        for (size_t i = 0; i < n; i++) {
+                struct json_object *target = json_object_array_get_idx(list, i),
+                                   *queue = json_member(target, "queue");
+                struct json_object *held = json_member(target, "held"),
+                                   *parked = json_member(target, "parked");
+
+                table_add(t, json_text(target, "name"));
+                table_add(t, json_text(target, "state"));
+                table_addf(t, "%" PRId64, json_number(target, "accounts"));
+                table_addf(t, "%" PRId64,
+                           json_number(queue, "waiting") + json_number(queue, "running") +
+                                           json_number(queue, "uncertain"));
+                table_addf(t, "%" PRId64, json_number(queue, "dead"));
+                table_addf(t, "%" PRId64, json_number(target, "blocked"));
+                table_add(t, json_text(held, "hash"));
+                table_add(t, json_text(parked, "until") ? json_text(parked, "until")
+                                                        : json_text(target, "next_action"));
+        }
+}
+
+static void print_targets(struct json_object *doc) {
+        struct json_object *list = NULL;
+        size_t n = json_list(doc, "targets", &list);
+        _cleanup_(table_deinit) Table t;
+
+        table_init(&t,
+                   HEAD("TARGET", "STATE", "ACCOUNTS", "QUEUED", "DEAD", "BLOCKED", "HELD", "NEXT ACTION"),
+                   8);
+        add_targets(&t, list, n);
+        table_print(&t, stdout);
+}
+
+static void print_problems(struct json_object *doc) {
+        struct json_object *list = NULL;
+        size_t n = json_list(doc, "problems", &list);
+
+        for (size_t i = 0; i < n; i++) {
+                struct json_object *problem = json_object_array_get_idx(list, i);
+
+                printf("%s%s: ", i > 0 ? "" : "\n", or_none(json_text(problem, "level")));
+                if (json_text(problem, "target"))
+                        printf("%s: ", json_text(problem, "target"));
+                print_text(json_text(problem, "text"));
+                if (json_text(problem, "do"))
+                        printf("\n    -> %s", json_text(problem, "do"));
+                putchar('\n');
+        }
+}
+
+ExitCode show_status(struct json_object *doc) {
+        struct json_object *daemon = json_member(doc, "daemon");
+
+        printf("idsyncd    %s, %s since %s, pid %" PRId64 "\n", or_none(json_text(daemon, "version")),
+               or_none(json_text(daemon, "state")), or_none(json_text(daemon, "started")),
+               json_number(daemon, "pid"));
+        print_directory(json_member(doc, "directory"));
+        printf("queue      ");
+        print_queue(json_member(doc, "queue"));
+        if (json_true(doc, "paused"))
+                puts("paused     all targets: nothing is written until \"idsyncctl resume\"");
+        putchar('\n');
+        print_targets(doc);
+        print_problems(doc);
+        return (ExitCode) json_number(doc, "exit");
+}
+
+ExitCode show_targets(struct json_object *doc) {
+        struct json_object *list = NULL;
+        size_t n = json_list(doc, "targets", &list);
+
+        print_targets(doc);
+        for (size_t i = 0; i < n; i++) {
+                struct json_object *target = json_object_array_get_idx(list, i);
+
+                printf("\n%s (%s): %" PRId64 " people belong here, %" PRId64 " linked accounts, %" PRId64
+                       " with drift; listed %s%s%s\n",
+                       or_none(json_text(target, "name")), or_none(json_text(target, "type")),
+                       json_number(target, "belong"), json_number(target, "linked"),
+                       json_number(target, "drift"), or_none(json_text(target, "listed")),
+                       json_text(target, "paused") ? "; paused by the " : "",
+                       json_text(target, "paused") ? json_text(target, "paused") : "");
+                if (json_text(target, "reason")) {
+                        printf("    ");
+                        print_text(json_text(target, "reason"));
+                        putchar('\n');
+                }
+        }
+        return EXIT_IN_STEP;
+}
+
+/* ---- health ---- */
+
+int health_of(struct json_object *doc) {
+        struct json_object *list = NULL;
+        size_t n = json_list(doc, "problems", &list);
+        int worst = 0;
+
+        for (size_t i = 0; i < n && worst < 2; i++)
+                worst = str_eq(json_text(json_object_array_get_idx(list, i), "level"), "critical") ? 2 : 1;
+        return worst;
+}
+
+int show_health(struct json_object *doc) {
+        static const char *const words[] = { "OK", "WARNING", "CRITICAL" };
+        struct json_object *list = NULL, *queue = json_member(doc, "queue");
+        size_t n = json_list(doc, "problems", &list);
+        int health = health_of(doc);
+
+        printf("IDSYNC %s - ", words[health]);
+        for (size_t i = 0; i < n; i++) {
+                struct json_object *problem = json_object_array_get_idx(list, i);
+
+                if (i > 0)
+                        printf("; ");
+                if (json_text(problem, "target"))
+                        printf("%s: ", json_text(problem, "target"));
+                print_text(json_text(problem, "text"));
+        }
+        if (n == 0)
+                printf("%" PRId64 " people, nothing calls for attention",
+                       json_number(json_member(doc, "directory"), "people"));
+        printf(" | queued=%" PRId64 " dead=%" PRId64 " problems=%zu\n",
+               json_number(queue, "waiting") + json_number(queue, "running") +
+                               json_number(queue, "uncertain"),
+               json_number(queue, "dead"), n);
+        return health;
+}
+
+/* ---- lists of actions ---- */
+
+static const char *role_of(struct json_object *action) {
+        const char *after = json_text(json_member(action, "after"), "role");
+
+        return after ? after : json_text(json_member(action, "before"), "role");
+}
+
+static void add_action(Table *t, struct json_object *action, const char *when) {
+        if (json_number(action, "id") > 0)
+                table_addf(t, "%" PRId64, json_number(action, "id"));
+        else
+                table_add(t, NULL);
+        table_add(t, when);
+        table_add(t, json_text(action, "state"));
+        table_add(t, json_text(action, "action"));
+        table_add(t,
+                  json_text(action, "address") ? json_text(action, "address") : json_text(action, "person"));
+        table_add(t, role_of(action));
+        table_add(t,
+                  json_text(action, "detail") ? json_text(action, "detail") : json_text(action, "outcome"));
+}
+
+static void print_actions(struct json_object *doc, const char *heading, const char *when, bool with_target) {
+        struct json_object *list = NULL;
+        size_t n = json_list(doc, "actions", &list);
+        _cleanup_(table_deinit) Table t;
+
+        if (with_target)
+                table_init(&t, HEAD("TARGET", "ID", heading, "STATE", "ACTION", "ACCOUNT", "ROLE", "DETAIL"),
+                           8);
+        else
+                table_init(&t, HEAD("ID", heading, "STATE", "ACTION", "ACCOUNT", "ROLE", "DETAIL"), 7);
+        for (size_t i = 0; i < n; i++) {
+                struct json_object *action = json_object_array_get_idx(list, i);
+                const char *time = json_text(action, when);
+
+                if (with_target)
+                        table_add(&t, json_text(action, "target"));
+                add_action(&t, action, time ? time : json_text(action, "queued"));
+        }
+        table_print(&t, stdout);
+}
+
+ExitCode show_queue(struct json_object *doc) {
+        print_actions(doc, "QUEUED", "queued", true);
+        if (json_number(doc, "left_out") > 0)
+                printf("... and %" PRId64 " more\n", json_number(doc, "left_out"));
+        return EXIT_IN_STEP;
+}
+
+ExitCode show_history(struct json_object *doc) {
+        print_actions(doc, "WHEN", "finished", true);
+        return EXIT_IN_STEP;
+}
+
+static void print_people(struct json_object *target, const char *key, const char *word, const char *what) {
+        struct json_object *list = NULL;
+        size_t n = json_list(target, key, &list);
+
+        for (size_t i = 0; i < n; i++) {
+                struct json_object *item = json_object_array_get_idx(list, i);
+
+                printf("%-9s ", word);
+                print_text(json_text(item, "address") ? json_text(item, "address")
+                                                      : json_text(item, "person"));
+                printf(": ");
+                print_text(json_text(item, what));
+                if (str_eq(key, "drift")) {
+                        printf(" is \"");
+                        print_text(json_text(item, "directory"));
+                        printf("\" in the directory, \"");
+                        print_text(json_text(item, "account"));
+                        printf("\" at the account");
+                }
+                putchar('\n');
+        }
+}
+
+static void print_plan(struct json_object *target) {
+        const char *hash = json_text(target, "hash"), *state = json_text(target, "state");
+
+        printf("%s: %s, %" PRId64 " accounts\n", or_none(json_text(target, "name")), or_none(state),
+               json_number(target, "accounts"));
+        if (json_text(target, "reason")) {
+                printf("    ");
+                print_text(json_text(target, "reason"));
+                putchar('\n');
+        }
+        print_actions(target, "QUEUED", "queued", false);
+        print_people(target, "blocked", "blocked", "reason");
+        print_people(target, "drift", "drift", "field");
+        print_people(target, "notes", "note", "reason");
+        if (str_eq(state, "held") && hash)
+                printf("to let it go ahead: idsyncctl approve %s; to refuse it: idsyncctl reject %s\n", hash,
+                       hash);
+}
+
+ExitCode show_plan(struct json_object *doc) {
+        struct json_object *list = NULL;
+        size_t n = json_list(doc, "targets", &list);
+
+        for (size_t i = 0; i < n; i++) {
+                if (i > 0)
+                        putchar('\n');
+                print_plan(json_object_array_get_idx(list, i));
+        }
+        return (ExitCode) json_number(doc, "exit");
+}
+
+/* ---- orphans, messages ---- */
+
+ExitCode show_orphans(struct json_object *doc) {
+        struct json_object *list = NULL, *missing = NULL;
+        size_t n = json_list(doc, "accounts", &list), n_missing;
+        _cleanup_(table_deinit) Table t;
+
+        table_init(&t, HEAD("TARGET", "ACCOUNT", "ADDRESS", "ROLE", "STATUS", "LAST LOGIN", "REASON"), 7);
+        for (size_t i = 0; i < n; i++) {
+                struct json_object *account = json_object_array_get_idx(list, i);
+
+                table_add(&t, json_text(account, "target"));
+                table_add(&t, json_text(account, "remote_id"));
+                table_add(&t, json_text(account, "address"));
+                table_add(&t, json_text(account, "role"));
+                table_add(&t, json_text(account, "status"));
+                table_add(&t, json_text(account, "last_login"));
+                table_add(&t, json_text(account, "reason"));
+        }
+        table_print(&t, stdout);
+        n_missing = json_list(doc, "not_listed", &missing);
+        for (size_t i = 0; i < n_missing; i++)
+                printf("%s: not listed since the daemon started\n",
+                       json_object_get_string(json_object_array_get_idx(missing, i)));
+        return EXIT_IN_STEP;
+}
+
+ExitCode show_message(struct json_object *doc) {
+        print_text(json_text(doc, "message"));
+        putchar('\n');
+        return EXIT_IN_STEP;
+}

@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The changing half: for root alone. The policy of the bus says so too, but a daemon doesn't lean on a file
+ * that somebody may
+ * have edited. The bus is asked for the caller's uid without waiting for its answer. */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+
+#include "base/log.h"
+#include "base/random.h"
+#include "service/bus-internal.h"
+#include "sync/operate.h"
+
+/* An approval is answered when it was judged, or then: bus clients give up after 25 s. */
+#define ANSWER_WITHIN (15 * USEC_PER_SEC)
+
+/* Answers the message; negative: an error reply is sent. */
+typedef int (*control_fn)(ControlCall *call, sd_bus_error *error);
+
+struct ControlCall {
+        TAILQ_ENTRY(ControlCall) link;
+        Bus *bus;
+        sd_bus_message *message;
+        sd_bus_slot *slot;              /* of the question who the caller is */
+        control_fn fn;
+        /* an approval that is being judged */
+        char *target, *hash;            /* NULL: none */
+        usec_t until;                   /* monotonic */
+};
+
+static void call_free(ControlCall *call) {
+        TAILQ_REMOVE(&call->bus->calls, call, link);
+        sd_bus_slot_unref(call->slot);
+        sd_bus_message_unref(call->message);
+        free(call->target);
+        free(call->hash);
+        free(call);
+}
+
+void bus_control_cancel(Bus *b) {
+        while (!TAILQ_EMPTY(&b->calls))
+                call_free(TAILQ_FIRST(&b->calls));
+}
+
+/* ---- answers ---- */
+
+static int answer(sd_bus_message *m, const ErrCtx *text) {
+        _cleanup_(strbuf_deinit) StrBuf out = STRBUF_INIT(4096);
+
+        strbuf_puts(&out, "{\"version\":1,\"message\":");
+        strbuf_json(&out, text->text);
+        strbuf_putc(&out, '}');
+        return out.error < 0 ? out.error : sd_bus_reply_method_return(m, "s", out.data);
+}
+
+static int finish(ControlCall *call, int r, const ErrCtx *text, sd_bus_error *error) {
+        if (r == OPERATE_E_STALE)
+                return sd_bus_error_set(error, BUS_E_STALE, text->text);
+        if (r != 0)
+                return bus_fail(call->bus, r, text, error);
+        return answer(call->message, text);
+}
+
+static Operate operate_of(const Bus *b) {
+        View v;
+
+        b->hooks.view(&v, b->hooks.userdata);
+        return (Operate){ .engine = v.engine, .store = v.store, .loop = v.loop };
+}
+
+static const char *first_text(sd_bus_message *m) {
+        const char *text = NULL;
+
+        return sd_bus_message_read(m, "s", &text) < 0 ? NULL : text;
+}
+
+/* ---- approvals ---- */
+
+static int end_approval(ControlCall *call) {
+        const Operate o = operate_of(call->bus);
+        const Remote *remote = engine_find_remote(o.engine, call->target);
+        const RemoteReport *report = remote ? remote_report(remote) : NULL;
+        ErrCtx text = { 0 };
+
+        if (report && str_eq(report->approved, call->hash)) {
+                (void) err_set(&text, 0, 0, "plan %s of %s goes ahead", call->hash, call->target);
+                return answer(call->message, &text);
+        }
+        if (report && str_eq(report->stale, call->hash))
+                return sd_bus_reply_method_errorf(
+                                call->message, BUS_E_STALE, "plan %s of %s is stale: nothing was done; %s%s",
+                                call->hash, call->target, report->held ? "held now: " : "no plan is held",
+                                report->held ? report->held->hash : "");
+        if (loop_now(call->bus->loop) < call->until)
+                return 0;
+        (void) err_set(&text, 0, 0,
+                       "plan %s of %s is approved, and goes when directory and target are compared next",
+                       call->hash, call->target);
+        return answer(call->message, &text);
+}
+
+void bus_control_answer(Bus *b) {
+        ControlCall *call, *next;
+
+        for (call = TAILQ_FIRST(&b->calls); call; call = next) {
+                next = TAILQ_NEXT(call, link);
+                if (call->hash && end_approval(call) != 0)
+                        call_free(call);
+        }
+}
+
+static int do_approve(ControlCall *call, sd_bus_error *error) {
+        const Operate o = operate_of(call->bus);
+        const char *hash = first_text(call->message);
+        Remote *remote = NULL;
+        ErrCtx text = { 0 };
+        int r;
+
+        r = hash ? operate_approve(&o, hash, &remote, &text) : -EINVAL;
+        if (r != 0)
+                return finish(call, r, &text, error);
+        call->hash = strdup(hash);
+        call->target = strdup(remote_config(remote)->name);
+        if (!call->hash || !call->target)
+                return -ENOMEM;
+        call->until = usec_add(loop_now(call->bus->loop), ANSWER_WITHIN);
+        loop_timer_after(call->bus->answer_timer, USEC_PER_SEC);
+        call->bus->hooks.retry(call->bus->hooks.userdata);
+        return 0;
+}
+
+/* ---- the other verbs ---- */
+
+static int do_reject(ControlCall *call, sd_bus_error *error) {
+        const Operate o = operate_of(call->bus);
+        const char *hash = first_text(call->message);
+        ErrCtx text = { 0 };
+        int r;
+
+        r = hash ? operate_reject(&o, hash, &text) : -EINVAL;
+        if (r == 0)
+                call->bus->hooks.retry(call->bus->hooks.userdata);
+        return finish(call, r, &text, error);
+}
+
+static int do_number(ControlCall *call, int (*fn)(const Operate *o, int64_t id, ErrCtx *text),
+                     sd_bus_error *error) {
+        const Operate o = operate_of(call->bus);
+        ErrCtx text = { 0 };
+        int64_t id;
+        int r;
+
+        r = sd_bus_message_read(call->message, "x", &id);
+        return r < 0 ? r : finish(call, fn(&o, id, &text), &text, error);
+}
+
+static int do_retry(ControlCall *call, sd_bus_error *error) {
+        return do_number(call, operate_retry, error);
+}
+
+static int do_drop(ControlCall *call, sd_bus_error *error) {
+        return do_number(call, operate_drop, error);
+}
+
+static int do_pausing(ControlCall *call, int (*fn)(const Operate *o, const char *target, ErrCtx *text),
+                      sd_bus_error *error) {
+        const Operate o = operate_of(call->bus);
+        const char *target = first_text(call->message);
+        ErrCtx text = { 0 };
+        int r;
+
+        r = target ? fn(&o, target, &text) : -EINVAL;
+        if (r == 0)
+                call->bus->hooks.retry(call->bus->hooks.userdata);
+        return finish(call, r, &text, error);
+}
+
+static int do_pause(ControlCall *call, sd_bus_error *error) {
+        return do_pausing(call, operate_pause, error);
+}
+
+static int do_resume(ControlCall *call, sd_bus_error *error) {
+        return do_pausing(call, operate_resume, error);
+}
+
+static int do_reset(ControlCall *call, sd_bus_error *error) {
+        const Operate o = operate_of(call->bus);
+        const char *person, *target;
+        ErrCtx text = { 0 };
+        int r;
+
+        r = sd_bus_message_read(call->message, "ss", &person, &target);
+        return r < 0 ? r : finish(call, operate_reset(&o, person, target, &text), &text, error);
+}
+
+static int do_sync(ControlCall *call, sd_bus_error *error) {
+        ErrCtx text = { 0 };
+        int r = call->bus->hooks.sync(&text, call->bus->hooks.userdata);
+
+        return finish(call, r, &text, error);
+}
+
+/* The caller gets an open file: the daemon can't write where root can. */
+static int do_backup(ControlCall *call, sd_bus_error *error) {
+        const Operate o = operate_of(call->bus);
+        _cleanup_(freep) char *path = NULL;
+        _cleanup_(closep) int fd = -1;
+        ErrCtx text = { 0 };
+        int r;
+
+        if (asprintf(&path, "%s/backup-%016" PRIx64 ".tmp", call->bus->hooks.state_directory, random_u64()) <
+            0) {
+                path = NULL;
+                return -ENOMEM;
+        }
+        r = store_backup(o.store, path, &text);
+        if (r < 0)
+                return finish(call, r, &text, error);
+        fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+        r = fd < 0 ? -errno : 0;
+        (void) unlink(path);
+        if (r < 0)
+                return finish(call, r, &text, error);
+        return sd_bus_reply_method_return(call->message, "h", fd);
+}
+
+/* ---- who calls ---- */
+
+static void run(ControlCall *call) {
+        sd_bus_error error = SD_BUS_ERROR_NULL;
+        int r;
+
+        r = call->fn(call, &error);
+        if (r < 0)
+                (void) sd_bus_reply_method_errno(call->message, r, &error);
+        sd_bus_error_free(&error);
+        if (r < 0 || !call->hash)
+                call_free(call);
+}
+
+static int on_uid(sd_bus_message *m, void *userdata, sd_bus_error *error _unused_) {
+        ControlCall *call = userdata;
+        uint32_t uid;
+
+        if (sd_bus_message_is_method_error(m, NULL) || sd_bus_message_read(m, "u", &uid) < 0 || uid != 0) {
+                (void) sd_bus_reply_method_errorf(call->message, SD_BUS_ERROR_ACCESS_DENIED,
+                                                  "only root may do this");
+                call_free(call);
+        } else
+                run(call);
+        return 0;
+}
+
+static int ask_who(sd_bus_message *m, Bus *b, control_fn fn) {
+        ControlCall *call = calloc(1, sizeof(*call));
+        int r;
+
+        if (!call)
+                return -ENOMEM;
+        call->bus = b;
+        call->fn = fn;
+        call->message = sd_bus_message_ref(m);
+        TAILQ_INSERT_TAIL(&b->calls, call, link);
+        r = sd_bus_call_method_async(b->bus, &call->slot, "org.freedesktop.DBus", "/org/freedesktop/DBus",
+                                     "org.freedesktop.DBus", "GetConnectionUnixUser", on_uid, call, "s",
+                                     sd_bus_message_get_sender(m));
+        if (r < 0) {
+                call_free(call);
+                return r;
+        }
+        return 1;
+}
+
+#define CONTROL(verb) \
+        static int on_##verb(sd_bus_message *m, void *userdata, sd_bus_error *error _unused_) { \
+                return ask_who(m, userdata, do_##verb); \
+        }
+
+CONTROL(approve)
+CONTROL(reject)
+CONTROL(retry)
+CONTROL(drop)
+CONTROL(pause)
+CONTROL(resume)
+CONTROL(reset)
+CONTROL(sync)
+CONTROL(backup)
+
+/* Unprivileged for sd-bus, which would ask for a capability that not even root need have in a container:
+ * on_uid() decides. */
+#define CHANGE(name, type, argument, fn)                                                         \
+        SD_BUS_METHOD_WITH_ARGS(name, SD_BUS_ARGS(type, argument), SD_BUS_RESULT("s", json), fn, \
+                                SD_BUS_VTABLE_UNPRIVILEGED)
+
+const sd_bus_vtable bus_control_vtable[] = {
+                SD_BUS_VTABLE_START(0),
+                CHANGE("Approve", "s", hash, on_approve),
+                CHANGE("Reject", "s", hash, on_reject),
+                CHANGE("Retry", "x", id, on_retry),
+                CHANGE("Drop", "x", id, on_drop),
+                CHANGE("Pause", "s", target, on_pause),
+                CHANGE("Resume", "s", target, on_resume),
+                SD_BUS_METHOD_WITH_ARGS("Reset", SD_BUS_ARGS("s", person, "s", target),
+                                        SD_BUS_RESULT("s", json), on_reset, SD_BUS_VTABLE_UNPRIVILEGED),
+                SD_BUS_METHOD_WITH_ARGS("Sync", SD_BUS_NO_ARGS, SD_BUS_RESULT("s", json), on_sync,
+                                        SD_BUS_VTABLE_UNPRIVILEGED),
+                SD_BUS_METHOD_WITH_ARGS("Backup", SD_BUS_NO_ARGS, SD_BUS_RESULT("h", file), on_backup,
+                                        SD_BUS_VTABLE_UNPRIVILEGED),
+                SD_BUS_VTABLE_END,
+};

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Shared by bus.c (connection, properties), bus-read.c and bus-control.c alone. */
+#pragma once
+
+#include <sys/queue.h>
+#include <systemd/sd-bus.h>
+
+#include "service/bus.h"
+
+#define BUS_NAME "org.idsyncd1"
+#define BUS_PATH "/org/idsyncd1"
+#define BUS_INTERFACE "org.idsyncd1"
+#define BUS_CONTROL "org.idsyncd1.Control"
+
+#define BUS_E_REFUSED "org.idsyncd1.Error.Refused"
+#define BUS_E_STALE "org.idsyncd1.Error.Stale"
+#define BUS_E_STATE "org.idsyncd1.Error.State"
+#define BUS_E_TOO_LARGE "org.idsyncd1.Error.TooLarge"
+#define BUS_E_UNKNOWN "org.idsyncd1.Error.Unknown"
+
+typedef struct ControlCall ControlCall;
+TAILQ_HEAD(ControlCalls, ControlCall);
+
+/* What properties say; changes are found by comparing with what was said last. */
+typedef struct BusFacts {
+        char *status;
+        uint64_t queued, dead, last_complete;
+        char **held, **paused;          /* NULL-terminated */
+} BusFacts;
+
+struct Bus {
+        Loop *loop;
+        BusHooks hooks;
+        sd_bus *bus;                    /* NULL: not connected, nor trying */
+        sd_bus_slot *name_slot;
+        LoopTimer *connect_timer, *answer_timer;
+        unsigned failures;
+        bool settled, named, trying;    /* trying: no answer yet */
+        BusFacts facts;
+        struct ControlCalls calls;      /* under way */
+};
+
+extern const sd_bus_vtable bus_read_vtable[];
+extern const sd_bus_vtable bus_control_vtable[];
+
+/* Drops all of them without an answer: the bus is gone. */
+void bus_control_cancel(Bus *bus);
+/* Answers those whose outcome is known by now, or whose time is over. */
+void bus_control_answer(Bus *bus);
+/* The error's name and words for what a function of view.h or operate.h returned; negative for the handler
+ * to return. */
+int bus_fail(Bus *bus, int r, const ErrCtx *err, sd_bus_error *error);

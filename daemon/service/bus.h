@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The daemon on the system bus ($DBUS_SYSTEM_BUS_ADDRESS counts): org.idsyncd1(5). Without a bus it warns
+ * once, tries again
+ * now and then, and everything else goes on. Nothing here blocks. */
+#pragma once
+
+#include "service/view.h"
+
+typedef struct Bus Bus;
+
+typedef struct BusHooks {
+        const char *state_directory;
+        void (*view)(View *ret, void *userdata);
+        /* Compare again what was asked for. */
+        void (*retry)(void *userdata);
+        /* Begin a cycle now: 0 or words in err. */
+        int (*sync)(ErrCtx *err, void *userdata);
+        /* Once: the name is ours, or the bus isn't there. */
+        void (*settled)(void *userdata);
+        void *userdata;
+} BusHooks;
+
+/* Loop and hooks are borrowed. The hooks are called from the loop alone. */
+int bus_new(Loop *loop, const BusHooks *hooks, Bus **ret);
+Bus *bus_free(Bus *bus);
+DEFINE_CLEANUP(Bus *, bus_free);
+
+/* Some target or queue changed: answers those who wait for it. May come often. */
+void bus_changed(Bus *bus);
+/* Properties, with a signal for those that changed; `status` is the line of STATUS=. At most once a second
+ * is enough. */
+void bus_update(Bus *bus, const char *status);

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How a target stands, and what of it calls for a person. */
+#include <inttypes.h>
+
+#include "service/view-internal.h"
+#include "sync/report-row.h"
+
+/* A read that is this many poll intervals late is a fault. */
+#define LATE_READS 3
+#define LATE_MIN (15 * USEC_PER_MINUTE)
+
+static const char *who_paused(const Remote *remote) {
+        if (remote_config(remote)->paused)
+                return "configuration";
+        return remote_is_paused(remote) ? "operator" : NULL;
+}
+
+static void put_held(const HeldPlan *held, StrBuf *out) {
+        if (!held) {
+                strbuf_puts(out, "\"held\":null");
+                return;
+        }
+        strbuf_puts(out, "\"held\":{");
+        report_put_pair(out, "hash", held->hash);
+        strbuf_printf(out, ",\"actions\":%zu,", held->n_actions);
+        report_put_pair(out, "reason", held->reason);
+        strbuf_putc(out, ',');
+        view_put_time(out, "since", held->since);
+        strbuf_putc(out, '}');
+}
+
+static void put_parking(const Remote *remote, StrBuf *out) {
+        OutcomeClass class = OUTCOME_OK;
+        const char *detail = NULL;
+        usec_t until = remote_parked(remote, &class, &detail);
+
+        if (until == 0) {
+                strbuf_puts(out, "\"parked\":null");
+                return;
+        }
+        strbuf_puts(out, "\"parked\":{");
+        view_put_time(out, "until", until);
+        strbuf_putc(out, ',');
+        report_put_pair(out, "outcome", outcome_class_to_string(class));
+        strbuf_putc(out, ',');
+        report_put_pair(out, "detail", detail);
+        strbuf_putc(out, '}');
+}
+
+static void put_plan_counts(const RemoteReport *report, StrBuf *out) {
+        const Plan *plan = report->plan;
+
+        strbuf_printf(out,
+                      "\"accounts\":%zu,\"linked\":%zu,\"belong\":%zu,\"open\":%zu,"
+                      "\"suppressed\":%zu,\"blocked\":%zu,\"drift\":%zu",
+                      report->n_accounts, plan ? plan->n_linked : 0, plan ? plan->n_in_scope : 0,
+                      report->n_open, report->n_suppressed, plan ? plan->n_blocked : 0,
+                      plan ? plan->n_drift : 0);
+}
+
+/* When the target's queue goes on, NULL-able: nothing waits, or nothing may go. */
+static usec_t next_action(const View *v, const Remote *remote, const QueueCounts *counts) {
+        usec_t due;
+
+        if (counts->waiting + counts->uncertain + counts->running == 0)
+                return 0;
+        due = remote_next_due(remote);
+        return due == 0 ? loop_wall(v->loop) : due;
+}
+
+int view_put_target(const View *v, const Remote *remote, StrBuf *out) {
+        const RemoteReport *report = remote_report(remote);
+        const TargetConfig *config = remote_config(remote);
+        const Accounts *accounts = remote_accounts(remote);
+        _cleanup_(held_plan_freep) HeldPlan *held = NULL;
+        QueueCounts counts = { 0 };
+        int r;
+
+        r = store_queue_counts(v->store, config->name, &counts);
+        if (r >= 0)
+                r = store_held_get(v->store, config->name, &held);
+        if (r < 0)
+                return r;
+        strbuf_putc(out, '{');
+        report_put_pair(out, "name", config->name);
+        strbuf_putc(out, ',');
+        report_put_pair(out, "type", target_type_to_string(config->type));
+        strbuf_putc(out, ',');
+        report_put_pair(out, "state", remote_state_to_string(report->state));
+        strbuf_putc(out, ',');
+        report_put_pair(out, "reason", report->reason);
+        strbuf_printf(out, ",\"comparing\":%s,", remote_is_busy(remote) ? "true" : "false");
+        put_plan_counts(report, out);
+        strbuf_printf(out,
+                      ",\"queue\":{\"waiting\":%" PRIu64 ",\"running\":%" PRIu64 ",\"uncertain\":%" PRIu64
+                      ",\"dead\":%" PRIu64 "},",
+                      counts.waiting, counts.running, counts.uncertain, counts.dead);
+        view_put_time(out, "next_action", next_action(v, remote, &counts));
+        strbuf_putc(out, ',');
+        view_put_time(out, "listed", accounts ? accounts->begun : 0);
+        strbuf_putc(out, ',');
+        report_put_pair(out, "paused", who_paused(remote));
+        strbuf_putc(out, ',');
+        put_held(held, out);
+        strbuf_putc(out, ',');
+        put_parking(remote, out);
+        strbuf_putc(out, '}');
+        return 0;
+}
+
+/* ---- what calls for a person ---- */
+
+typedef struct Problems { StrBuf *out; size_t n; } Problems;
+
+static void add(Problems *p, bool critical, const char *target, const char *act, const char *format, ...)
+                _printf_(5, 6);
+static void add(Problems *p, bool critical, const char *target, const char *act, const char *format, ...) {
+        char text[1024];
+        va_list ap;
+
+        va_start(ap, format);
+        (void) vsnprintf(text, sizeof(text), format, ap);
+        va_end(ap);
+        strbuf_puts(p->out, p->n++ > 0 ? ",{" : "{");
+        report_put_pair(p->out, "level", critical ? "critical" : "warning");
+        strbuf_putc(p->out, ',');
+        report_put_pair(p->out, "target", target);
+        strbuf_putc(p->out, ',');
+        report_put_pair(p->out, "text", text);
+        strbuf_putc(p->out, ',');
+        report_put_pair(p->out, "do", act);
+        strbuf_putc(p->out, '}');
+}
+
+static void add_directory(const View *v, Problems *p) {
+        const CycleReport *cycle = cycle_report(engine_cycle(v->engine));
+        usec_t wall = loop_wall(v->loop),
+               late = LATE_READS * engine_config(v->engine)->directory.poll_interval;
+        usec_t since = cycle->complete > 0 ? cycle->complete : v->started;
+        char text[USEC_FORMAT_MAX];
+
+        if (cycle->read && cycle->directory != READ_COMPLETE)
+                add(p, true, NULL, "journalctl -u idsyncd -x", "the last read of the directory failed: %s",
+                    cycle->error);
+        if (late < LATE_MIN)
+                late = LATE_MIN;
+        if (wall > since && wall - since > late)
+                add(p, true, NULL, "journalctl -u idsyncd -x", "no complete read of the directory for %s",
+                    usec_format((wall - since) / USEC_PER_SEC * USEC_PER_SEC, text));
+}
+
+static void add_parking(Problems *p, const Remote *remote) {
+        const char *name = remote_config(remote)->name, *detail = "";
+        OutcomeClass class = OUTCOME_OK;
+        usec_t until = remote_parked(remote, &class, &detail);
+        char text[USEC_FORMAT_MAX], act[320];
+        bool auth = class == OUTCOME_AUTH;
+
+        if (until == 0)
+                return;
+        snprintf(act, sizeof(act), "idsyncctl resume %s", name);
+        add(p, auth, name, auth ? act : NULL, "%s until %s: %s",
+            auth ? "key, secret or rights are refused; no call" : "parked", usec_format_wall(until, text),
+            detail);
+}
+
+static void add_held(const View *v, Problems *p, const char *name) {
+        _cleanup_(held_plan_freep) HeldPlan *held = NULL;
+        char act[400];
+
+        if (store_held_get(v->store, name, &held) < 0 || !held)
+                return;
+        snprintf(act, sizeof(act), "idsyncctl plan %s; then idsyncctl approve %s, or reject %s", name,
+                 held->hash, held->hash);
+        add(p, false, name, act, "plan %s with %zu %s is held: %s", held->hash, held->n_actions,
+            held->n_actions == 1 ? "action" : "actions", held->reason);
+}
+
+static void add_target(const View *v, Problems *p, const Remote *remote) {
+        const RemoteReport *report = remote_report(remote);
+        const char *name = remote_config(remote)->name;
+        QueueCounts counts = { 0 };
+        char act[320];
+
+        if (report->state == REMOTE_INCOMPLETE || report->state == REMOTE_UNREACHABLE)
+                add(p, true, name, "journalctl -u idsyncd -x", "%s: %s",
+                    remote_state_to_string(report->state), report->reason);
+        add_parking(p, remote);
+        add_held(v, p, name);
+        if (store_queue_counts(v->store, name, &counts) >= 0 && counts.dead > 0)
+                add(p, false, name, "idsyncctl queue --dead", "%" PRIu64 " dead %s", counts.dead,
+                    counts.dead == 1 ? "letter" : "letters");
+        snprintf(act, sizeof(act), "idsyncctl plan %s", name);
+        if (report->plan && report->plan->n_blocked > 0)
+                add(p, false, name, act, "%zu %s blocked", report->plan->n_blocked,
+                    report->plan->n_blocked == 1 ? "person is" : "people are");
+        snprintf(act, sizeof(act), "idsyncctl resume %s", name);
+        if (str_eq(who_paused(remote), "operator"))
+                add(p, false, name, act, "paused by an operator: nothing is written there");
+}
+
+void view_put_problems(const View *v, StrBuf *out) {
+        Problems p = { .out = out };
+
+        strbuf_puts(out, "\"problems\":[");
+        add_directory(v, &p);
+        for (size_t i = 0; i < engine_n_remotes(v->engine); i++)
+                add_target(v, &p, engine_remote(v->engine, i));
+        strbuf_putc(out, ']');
+}

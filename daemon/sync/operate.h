@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What an operator decides while the daemon runs. Each is in the store when the function returns, and
+ * logged. */
+#pragma once
+
+#include "sync/engine.h"
+
+typedef struct Operate {
+        Engine *engine;
+        Store *store;
+        Loop *loop;
+} Operate;
+
+/* All: 0 with words for people in `text`; OPERATE_E_REFUSED with words, nothing changed; -errno of the
+ * store. */
+#define OPERATE_E_REFUSED 1
+/* The plan isn't what is held (any more): its words name what is. */
+#define OPERATE_E_STALE 2
+
+/* Lets the held plan with this hash go at the next judgement of its target, which is asked for: *ret. */
+int operate_approve(const Operate *o, const char *hash, Remote **ret, ErrCtx *text);
+/* Drops the held plan, and suppresses each of its actions until what it wants changes. */
+int operate_reject(const Operate *o, const char *hash, ErrCtx *text);
+/* A dead letter, or a dropped action, is tried again from the start of its step. */
+int operate_retry(const Operate *o, int64_t id, ErrCtx *text);
+/* Takes an action out of the queue; the same wish is suppressed until it changes. */
+int operate_drop(const Operate *o, int64_t id, ErrCtx *text);
+/* target NULL or "": all. Resuming ends parking too. */
+int operate_pause(const Operate *o, const char *target, ErrCtx *text);
+int operate_resume(const Operate *o, const char *target, ErrCtx *text);
+/* As ask_reset(). */
+int operate_reset(const Operate *o, const char *person, const char *target, ErrCtx *text);

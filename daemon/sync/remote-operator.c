@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sync/remote-internal.h"
+#include "sync/standing.h"
+
+bool remote_is_busy(const Remote *r) {
+        return r->done;
+}
+
+void remote_ask_again(Remote *r) {
+        r->again = true;
+}
+
+bool remote_is_asked_again(const Remote *r) {
+        return r->again;
+}
+
+void remote_kick(Remote *r) {
+        worker_kick(r->worker);
+        resetter_kick(r->resetter);
+}
+
+int remote_update_pause(Remote *r) {
+        bool all, one;
+        int q;
+
+        q = standing_is_paused(r->env.store, NULL, &all);
+        if (q >= 0)
+                q = standing_is_paused(r->env.store, r->target->name, &one);
+        if (q < 0)
+                return q;
+        channel_set_paused(r->channel, all || one);
+        if (all || one) {
+                worker_pause(r->worker);
+                resetter_pause(r->resetter);
+        } else
+                remote_kick(r);
+        return 0;
+}
+
+bool remote_is_paused(const Remote *r) {
+        return channel_is_paused(r->channel);
+}
+
+void remote_unpark(Remote *r) {
+        channel_unpark(r->channel);
+        remote_kick(r);
+}
+
+int remote_let_go(Remote *r, int64_t id) {
+        int q = worker_let_go(r->worker, id);
+
+        return q < 0 ? q : resetter_let_go(r->resetter, id);
+}
+
+const Accounts *remote_accounts(const Remote *r) {
+        return r->accounts;
+}
+
+usec_t remote_parked(const Remote *r, OutcomeClass *ret_class, const char **ret_detail) {
+        return channel_parked_until(r->channel, ret_class, ret_detail);
+}
+
+usec_t remote_next_free(const Remote *r) {
+        return channel_next_free(r->channel);
+}

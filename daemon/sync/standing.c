@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/strings.h"
+#include "sync/standing.h"
+
+#define ALL "paused"
+
+static int make_key(const char *what, const char *target, char **ret) {
+        if (asprintf(ret, "%s:%s", what, target) >= 0)
+                return 0;
+        *ret = NULL;
+        return -ENOMEM;
+}
+
+static int set(Store *store, const char *what, const char *target, const char *value) {
+        _cleanup_(freep) char *key = NULL;
+        int r;
+
+        r = make_key(what, target, &key);
+        return r < 0 ? r : store_meta_set(store, key, value);
+}
+
+static int get(Store *store, const char *what, const char *target, char **ret) {
+        _cleanup_(freep) char *key = NULL;
+        int r;
+
+        r = make_key(what, target, &key);
+        return r < 0 ? r : store_meta_get(store, key, ret);
+}
+
+int standing_approve(Store *store, const char *target, const char *hash) {
+        return set(store, "approval", target, hash);
+}
+
+int standing_approval(Store *store, const char *target, char ret[static PLAN_HASH_LEN + 1]) {
+        _cleanup_(freep) char *hash = NULL;
+        int r;
+
+        r = get(store, "approval", target, &hash);
+        if (r < 0)
+                return r;
+        ret[0] = '\0';
+        if (hash && strlen(hash) == PLAN_HASH_LEN)
+                memcpy(ret, hash, PLAN_HASH_LEN + 1);
+        return 0;
+}
+
+int standing_set_paused(Store *store, const char *target, bool paused) {
+        const char *value = paused ? "1" : NULL;
+
+        return target ? set(store, ALL, target, value) : store_meta_set(store, ALL, value);
+}
+
+int standing_is_paused(Store *store, const char *target, bool *ret) {
+        _cleanup_(freep) char *value = NULL;
+        int r;
+
+        r = target ? get(store, ALL, target, &value) : store_meta_get(store, ALL, &value);
+        if (r < 0)
+                return r;
+        *ret = value != NULL;
+        return 0;
+}
