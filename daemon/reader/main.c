@@ -2,6 +2,7 @@
 /* idsyncd-directory: reads a directory for idsyncd. The only program with libldap in it. */
 #include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -262,6 +263,14 @@ static int serve(int fd, const StreamSettings *settings) {
         return r < 0 ? fault(r) : exit_code_of(done.state);
 }
 
+/* A daemon that was killed before we asked for its death signal sends none, and what it wrote is still there to be
+ * read. */
+static bool is_orphan(int fd) {
+        struct pollfd p = {.fd = fd};
+
+        return poll(&p, 1, 0) > 0 && p.revents & POLLHUP;
+}
+
 static int run_stream(int fd) {
         _cleanup_(stream_decoder_freep) StreamDecoder *decoder = NULL;
         StreamSettings settings;
@@ -269,6 +278,8 @@ static int run_stream(int fd) {
         int r;
 
         (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (is_orphan(fd))
+                return EXIT_FAULT;
         (void) prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
         /* libldap writes to a server that has closed the connection: that is a result, not our end. */
         (void) signal(SIGPIPE, SIG_IGN);

@@ -68,7 +68,9 @@ def test_nothing_to_do_in_text(idsyncd, standin):
     assert result.out.count(" create ") == 10
     result = idsyncd.run("--once", "--log-level", "info")
     assert result.code == 0 and result.out == "directory: 10 people\numbrella: ok, 10 accounts\n", result
-    assert result.err == ""
+    # neither what a busy machine nor what a sanitizer adds
+    assert not [line for line in result.err.splitlines()
+                if line.split(":")[0] in ("debug", "info", "notice", "warning", "err") and "loop was blocked" not in line]
 
 
 def test_json_is_alone_on_stdout(idsyncd, standin):
