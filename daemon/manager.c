@@ -47,9 +47,11 @@ static void append_target(Manager *m, const Remote *remote, StrBuf *out) {
         if (report->state == REMOTE_HELD)
                 strbuf_printf(out, "; %s: plan %s held", remote_config(remote)->name, report->held->hash);
         else if (report->state == REMOTE_INCOMPLETE || report->state == REMOTE_PAUSED)
-                strbuf_printf(out, "; %s: %s", remote_config(remote)->name, remote_state_to_string(report->state));
+                strbuf_printf(out, "; %s: %s", remote_config(remote)->name,
+                              remote_state_to_string(report->state));
         if (parked > loop_wall(m->loop))
-                strbuf_printf(out, "; %s: parked until %s", remote_config(remote)->name, usec_format_wall(parked, text));
+                strbuf_printf(out, "; %s: parked until %s", remote_config(remote)->name,
+                              usec_format_wall(parked, text));
 }
 
 static void on_status(void *userdata) {
@@ -70,7 +72,8 @@ static void on_status(void *userdata) {
                 strbuf_puts(&out, "no complete read of the directory yet");
         if (cycle->read && cycle->directory != READ_COMPLETE)
                 strbuf_printf(&out, "; the last read failed: %s", cycle->error);
-        strbuf_printf(&out, "; %llu queued, %llu dead letters", (unsigned long long) (counts.waiting + counts.running + counts.uncertain),
+        strbuf_printf(&out, "; %llu queued, %llu dead letters",
+                      (unsigned long long) (counts.waiting + counts.running + counts.uncertain),
                       (unsigned long long) counts.dead);
         for (size_t i = 0; i < engine_n_remotes(m->engine); i++)
                 append_target(m, engine_remote(m->engine, i), &out);
@@ -92,7 +95,8 @@ static void on_changed(void *userdata) {
 /* Counted from the start of the poll, with a twentieth of jitter; failed reads come less and less often. */
 static usec_t poll_span(Manager *m) {
         usec_t interval = engine_config(m->engine)->directory.poll_interval, span = interval, cap, jitter;
-        unsigned doublings = m->failed_polls < FAILED_POLL_DOUBLINGS ? m->failed_polls : FAILED_POLL_DOUBLINGS;
+        unsigned doublings =
+                        m->failed_polls < FAILED_POLL_DOUBLINGS ? m->failed_polls : FAILED_POLL_DOUBLINGS;
 
         cap = interval > FAILED_POLL_CAP ? interval : FAILED_POLL_CAP;
         span <<= doublings;
@@ -115,9 +119,11 @@ static void manager_poll(void *userdata) {
         loop_timer_after(m->poll_timer, span);
         r = cycle_start(engine_cycle(m->engine));
         if (r == CYCLE_E_OVERRUN)
-                log_event(LOG_WARNING, &fields, "the last read of the directory still runs: this poll is skipped");
+                log_event(LOG_WARNING, &fields,
+                          "the last read of the directory still runs: this poll is skipped");
         else if (r < 0)
-                log_error("the directory can't be read: %s", r == -EIO || r == -ENOSPC ? store_error(m->store) : strerror(-r));
+                log_error("the directory can't be read: %s",
+                          r == -EIO || r == -ENOSPC ? store_error(m->store) : strerror(-r));
 }
 
 static void on_retry(void *userdata) {
@@ -199,11 +205,13 @@ static int on_sync(ErrCtx *err, void *userdata) {
                 return err_set(err, 1, 0, "the daemon is %s: ask again", manager_state(m));
         r = cycle_start(engine_cycle(m->engine));
         if (r == CYCLE_E_OVERRUN)
-                return err_set(err, 0, 0, "cycle %lld is under way already", (long long) cycle_report(engine_cycle(m->engine))->number);
+                return err_set(err, 0, 0, "cycle %lld is under way already",
+                               (long long) cycle_report(engine_cycle(m->engine))->number);
         if (r < 0)
                 return r;
         log_notice("a cycle is asked for by an operator");
-        return err_set(err, 0, 0, "cycle %lld has begun", (long long) cycle_report(engine_cycle(m->engine))->number);
+        return err_set(err, 0, 0, "cycle %lld has begun",
+                       (long long) cycle_report(engine_cycle(m->engine))->number);
 }
 
 /* The bus is there, or it isn't: either way the service is. */
@@ -215,8 +223,8 @@ static void on_settled(void *userdata) {
         if (m->state == MANAGER_STOPPING)
                 return;
         notify_ready();
-        log_event(LOG_INFO, &fields, "idsyncd " PACKAGE_VERSION " started with %s: %zu %s", m->options->config, n,
-                  n == 1 ? "target" : "targets");
+        log_event(LOG_INFO, &fields, "idsyncd " PACKAGE_VERSION " started with %s: %zu %s",
+                  m->options->config, n, n == 1 ? "target" : "targets");
         on_changed(m);
 }
 
@@ -361,7 +369,8 @@ static int set_up_loop(Manager *m) {
 
         r = loop_new(&m->loop);
         if (r >= 0)
-                r = loop_timer_new(m->loop, LOOP_TIMER, "poll the directory", manager_poll, m, &m->poll_timer);
+                r = loop_timer_new(m->loop, LOOP_TIMER, "poll the directory", manager_poll, m,
+                                   &m->poll_timer);
         if (r >= 0)
                 r = loop_timer_new(m->loop, LOOP_TIMER, "compare again", on_retry, m, &m->retry_timer);
         if (r >= 0)

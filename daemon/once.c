@@ -68,8 +68,8 @@ static void on_check(void *userdata) {
                 drain(o);
                 return;
         }
-        if (o->cycle_ended && !cycle_is_running(engine_cycle(o->engine)) && cycle_retry_at(engine_cycle(o->engine)) <= wall &&
-            cycle_retry(engine_cycle(o->engine)) < 0) {
+        if (o->cycle_ended && !cycle_is_running(engine_cycle(o->engine)) &&
+            cycle_retry_at(engine_cycle(o->engine)) <= wall && cycle_retry(engine_cycle(o->engine)) < 0) {
                 log_error("can't compare again: %s", store_error(o->store));
                 drain(o);
                 return;
@@ -106,8 +106,11 @@ static ExitCode print_report(Once *o) {
         int r;
 
         if (!in.dry_run && *stale)
-                log_event(LOG_WARNING, &fields, "the approval %s fits no plan that is asked for now: nothing was done for it; see the "
-                          "plan's hash in the report", stale);
+                log_event(LOG_WARNING, &fields,
+                          "the approval %s fits no plan that is asked for now: nothing was done for it; see "
+                          "the "
+                          "plan's hash in the report",
+                          stale);
         r = o->options->json ? report_json(&in, code, &out) : report_text(&in, &out);
         if (r < 0 || out.error < 0) {
                 log_error("the report can't be made: %s", strerror(r < 0 ? -r : -out.error));

@@ -6,5 +6,6 @@
 #include "options.h"
 #include "store/store.h"
 
-/* Runs it and prints the report on standard output. SIGTERM and SIGINT (blocked by the caller) end it early and cleanly. */
+/* Runs it and prints the report on standard output. SIGTERM and SIGINT (blocked by the caller) end it
+ * early and cleanly. */
 ExitCode once_run(const Options *options, Config *config, Store *store);

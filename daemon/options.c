@@ -48,7 +48,8 @@ static const struct option long_options[] = {
 void options_print_help(FILE *out) {
         fputs("idsyncd [OPTION...]\n"
               "\n"
-              "Keeps the accounts at remote admin APIs in step with an LDAP directory. Without --once it runs as a service, in the\n"
+              "Keeps the accounts at remote admin APIs in step with an LDAP directory. Without --once it "
+              "runs as a service, in the\n"
               "foreground.\n"
               "\n"
               "  -c, --config FILE       configuration (default " SYSCONFDIR "/idsyncd/idsyncd.conf)\n"
@@ -56,20 +57,25 @@ void options_print_help(FILE *out) {
               "      --once              one cycle for all targets, work the queue, and exit\n"
               "      --wait D            with --once: go on while something is due within D (default 60s)\n"
               "      --dry-run           with --once: print the plan, change nothing\n"
-              "      --approve HASH      with --once: let the held plan with this hash go ahead; repeatable\n"
+              "      --approve HASH      with --once: let the held plan with this hash go ahead; "
+              "repeatable\n"
               "      --reset PERSON      with --once and --target: reset this person's password there\n"
               "      --target T          the target of --reset\n"
-              "      --full              with --once: read the whole directory, whatever is remembered of it\n"
+              "      --full              with --once: read the whole directory, whatever is remembered of "
+              "it\n"
               "      --json              with --once: one JSON document on standard output\n"
-              "      --state DIR         state directory (default $STATE_DIRECTORY, else " LOCALSTATEDIR "/lib/idsyncd)\n"
+              "      --state DIR         state directory (default $STATE_DIRECTORY, else " LOCALSTATEDIR
+              "/lib/idsyncd)\n"
               "      --credentials DIR   credential files (default $CREDENTIALS_DIRECTORY)\n"
               "      --log-level L       debug, info, notice, warning, err\n"
               "      --log-target T      journal, console, auto\n"
               "  -h, --help              this text\n"
               "      --version           version\n"
               "\n"
-              "Exit codes: 0 in step, 1 differences remain, 2 usage, 3 configuration or credentials, 4 directory, 5 target, 6 a plan is\n"
-              "held, 7 state directory, 70 a fault in the program. See idsyncd(8) and idsyncd.conf(5).\n", out);
+              "Exit codes: 0 in step, 1 differences remain, 2 usage, 3 configuration or credentials, 4 "
+              "directory, 5 target, 6 a plan is\n"
+              "held, 7 state directory, 70 a fault in the program. See idsyncd(8) and idsyncd.conf(5).\n",
+              out);
 }
 
 static int usage(ErrCtx *err, const char *format, ...) _printf_(2, 3);
@@ -123,7 +129,9 @@ static int parse_value(Options *o, int c, const char *value, ErrCtx *err) {
                 o->config = value;
                 return 0;
         case OPT_WAIT:
-                return usec_parse(value, &o->wait) < 0 ? usage(err, "--wait %s: no duration; write 60s or 5min", value) : 0;
+                return usec_parse(value, &o->wait) < 0
+                                       ? usage(err, "--wait %s: no duration; write 60s or 5min", value)
+                                       : 0;
         case OPT_APPROVE:
                 return add_approval(o, value, err);
         case OPT_RESET:
@@ -138,7 +146,10 @@ static int parse_value(Options *o, int c, const char *value, ErrCtx *err) {
                 return replace(&o->credentials, value);
         case OPT_LOG_LEVEL:
                 o->log_level = log_level_from_string(value);
-                return o->log_level < 0 ? usage(err, "--log-level %s: unknown; use debug, info, notice, warning or err", value)
+                return o->log_level < 0 ? usage(err,
+                                                "--log-level %s: unknown; use debug, info, notice, warning "
+                                                "or err",
+                                                value)
                                         : 0;
         case OPT_LOG_TARGET:
                 return parse_log_target(value, &o->log_target) < 0
@@ -163,7 +174,8 @@ static int parse_flag(Options *o, int c) {
                 o->help = true;
                 return 0;
         }
-        if (c < OPT_CHECK_CONFIG || (size_t) (c - OPT_CHECK_CONFIG) >= ELEMENTSOF(flags) || !flags[c - OPT_CHECK_CONFIG])
+        if (c < OPT_CHECK_CONFIG || (size_t) (c - OPT_CHECK_CONFIG) >= ELEMENTSOF(flags) ||
+            !flags[c - OPT_CHECK_CONFIG])
                 return -EINVAL;
         *flags[c - OPT_CHECK_CONFIG] = true;
         return 0;
@@ -222,7 +234,8 @@ int options_parse(int argc, char **argv, Options *o, ErrCtx *err) {
                 if (c == ':')
                         return usage(err, "%s: a value is missing", argv[optind - 1]);
                 if (c == '?')
-                        return usage(err, "%s: unknown option, or one that takes no value", argv[optind - 1]);
+                        return usage(err, "%s: unknown option, or one that takes no value",
+                                     argv[optind - 1]);
                 wait_given |= c == OPT_WAIT;
                 r = parse_flag(o, c);
                 if (r == -EINVAL)

@@ -21,8 +21,8 @@ typedef struct Options {
         int log_level;
 } Options;
 
-/* 0; OPTIONS_E_USAGE with words in err; -ENOMEM. Unset directories come from $STATE_DIRECTORY, $CREDENTIALS_DIRECTORY, $IDSYNCD_LIBEXECDIR, else are
- * the built-in ones. */
+/* 0; OPTIONS_E_USAGE with words in err; -ENOMEM. Unset directories come from $STATE_DIRECTORY,
+ * $CREDENTIALS_DIRECTORY, $IDSYNCD_LIBEXECDIR, else are the built-in ones. */
 #define OPTIONS_E_USAGE 1
 int options_parse(int argc, char **argv, Options *ret, ErrCtx *err);
 void options_deinit(Options *o);

@@ -29,9 +29,9 @@ typedef struct HttpSpec {
         const char *proxy;              /* NULL or "" for none; the environment's is ignored */
         usec_t timeout;                 /* silence: connecting, or no byte; the whole: four times */
         uint64_t max_body;              /* of the answer; 0: 1 MiB */
-        /* Takes the body of a 2xx answer as it comes, from inside libcurl: it must not touch requests. The result's body
-         * is then empty; any other answer's is collected all the same. NULL: every body is collected. userdata: as given
-         * to http_request_start(). */
+        /* Takes the body of a 2xx answer as it comes, from inside libcurl: it must not touch requests.
+         * The result's body is then empty; any other answer's is collected all the same. NULL: every body
+         * is collected. userdata: as given to http_request_start(). */
         void (*on_data)(const char *data, size_t len, void *userdata);
 } HttpSpec;
 

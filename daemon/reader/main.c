@@ -263,8 +263,8 @@ static int serve(int fd, const StreamSettings *settings) {
         return r < 0 ? fault(r) : exit_code_of(done.state);
 }
 
-/* A daemon that was killed before we asked for its death signal sends none, and what it wrote is still there to be
- * read. */
+/* A daemon that was killed before we asked for its death signal sends none, and what it wrote is still
+ * there to be read. */
 static bool is_orphan(int fd) {
         struct pollfd p = {.fd = fd};
 

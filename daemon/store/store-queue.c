@@ -148,7 +148,8 @@ static int read_due(Store *store, const char *target, bool resets, usec_t wall, 
         _cleanup_(statement_resetp) sqlite3_stmt *q = NULL;
         int r;
 
-        r = store_query(store, SQL_ACTION_DUE, &q, "tuinu", target, wall, (int64_t) limit, (int) resets, STORE_DUE_MAX);
+        r = store_query(store, SQL_ACTION_DUE, &q, "tuinu", target, wall, (int64_t) limit, (int) resets,
+                        STORE_DUE_MAX);
         if (r < 0)
                 return r;
         while (*ret_n < limit && (r = store_step(store, q)) > 0) {
@@ -365,8 +366,8 @@ static int read_ids(Store *store, sqlite3_stmt *q, int64_t **ret, size_t *ret_n)
 }
 
 /* Row by row, so that no statement is open while the callback uses the store. */
-static int walk_ids(Store *store, const int64_t *ids, size_t n, int (*fn)(const QueueItem *item, void *userdata),
-                    void *userdata) {
+static int walk_ids(Store *store, const int64_t *ids, size_t n,
+                    int (*fn)(const QueueItem *item, void *userdata), void *userdata) {
         int r = 0;
 
         for (size_t i = 0; i < n && r == 0; i++) {
@@ -409,8 +410,8 @@ static int history_ids(Store *store, const char *person, size_t limit, int64_t *
         return r < 0 ? r : read_ids(store, q, ret, ret_n);
 }
 
-int store_history_list(Store *store, const char *person, size_t limit, int (*fn)(const QueueItem *item, void *userdata),
-                       void *userdata) {
+int store_history_list(Store *store, const char *person, size_t limit,
+                       int (*fn)(const QueueItem *item, void *userdata), void *userdata) {
         _cleanup_(freep) int64_t *ids = NULL;
         size_t n = 0;
         int r;

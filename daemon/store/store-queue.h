@@ -113,8 +113,8 @@ int store_queue_list(Store *store, const char *target, int64_t since_cycle, int 
                      void *userdata),
                      void *userdata);
 /* Newest first, at most `limit`: all rows of a person at all targets, or (person NULL) what is finished. */
-int store_history_list(Store *store, const char *person, size_t limit, int (*fn)(const QueueItem *item, void *userdata),
-                       void *userdata);
+int store_history_list(Store *store, const char *person, size_t limit,
+                       int (*fn)(const QueueItem *item, void *userdata), void *userdata);
 /* The unfinished action's place in its target's queue, from 1. */
 int store_queue_position(Store *store, int64_t id, uint64_t *ret);
 /* What finished before is forgotten, but for dead letters and drops that still stand. */

@@ -125,7 +125,8 @@ const char *const store_sql[_SQL_MAX] = {
         [SQL_ACTION_GET] = "SELECT " ACTION_COLUMNS " FROM action WHERE id = ?1",
         [SQL_ACTION_DUE] =
                 "SELECT " ACTION_COLUMNS " FROM action WHERE target = ?1 AND finished IS NULL AND state"
-                " <> 'running' AND (due <= ?2 OR due > ?2 + ?5) AND (kind = 'reset') = ?4 ORDER BY rank, id LIMIT ?3",
+                " <> 'running' AND (due <= ?2 OR due > ?2 + ?5) AND (kind = 'reset') = ?4 ORDER BY rank, id"
+                " LIMIT ?3",
         [SQL_ACTION_NEXT_DUE] =
                 "SELECT min(due) FROM action WHERE target = ?1 AND finished IS NULL AND state = 'waiting'"
                 " UNION ALL SELECT min(due) FROM action WHERE target = ?1 AND finished IS NULL AND state"
@@ -144,10 +145,12 @@ const char *const store_sql[_SQL_MAX] = {
                 "SELECT state, count(*) FROM action WHERE finished IS NULL AND (?1 IS NULL OR target ="
                 " ?1) GROUP BY state UNION ALL SELECT 'dead', count(*) FROM action WHERE stands = 1 AND"
                 " state = 'dead' AND (?1 IS NULL OR target = ?1)",
-        [SQL_ACTION_HISTORY] = "SELECT id FROM action WHERE finished IS NOT NULL ORDER BY finished DESC, id DESC LIMIT ?1",
+        [SQL_ACTION_HISTORY] =
+                "SELECT id FROM action WHERE finished IS NOT NULL ORDER BY finished DESC, id DESC LIMIT ?1",
         [SQL_ACTION_OF_PERSON] = "SELECT id FROM action WHERE person = ?1 ORDER BY id DESC LIMIT ?2",
         [SQL_ACTION_POSITION] =
-                "SELECT count(*) FROM action, (SELECT target AS t, rank AS r, id AS i FROM action WHERE id = ?1) WHERE"
+                "SELECT count(*) FROM action, (SELECT target AS t, rank AS r, id AS i FROM action WHERE id ="
+                " ?1) WHERE"
                 " target = t AND finished IS NULL AND (rank < r OR (rank = r AND id <= i))",
         [SQL_ACTION_COUNTED] =
                 "SELECT kind, count(*) FROM action WHERE target = ?1 AND queued >= ?2 AND approved = 0"

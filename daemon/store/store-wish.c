@@ -71,7 +71,8 @@ static int probe_unfinished(Store *store, const char *target, const Wish *w, Pro
                 /* The account may be gone already: only this action knows that it must come back. */
                 ret->put = QUEUE_PUT_BUSY;
         else if (w->action->kind == ACTION_RESET ||
-                 (str_eq(column_text(q, 2), action_kind_to_string(ACTION_RESET)) && !ends_access(w->action->kind)))
+                 (str_eq(column_text(q, 2), action_kind_to_string(ACTION_RESET)) &&
+                  !ends_access(w->action->kind)))
                 /* A wish of the moment isn't asked for again: it must not be lost, nor drive another out. */
                 ret->put = QUEUE_PUT_BUSY;
         return 0;

@@ -26,13 +26,16 @@ static int check_target(const TargetConfig *target, const char *name, ErrCtx *er
         const TargetDriver *driver = target ? target_driver(target->type) : NULL;
 
         if (!target)
-                return err_set(err, ASK_E_REFUSED, 0, "%s: no target of the configuration has this name", name);
-        if (!driver || !driver->capabilities.reset || (target->type == TARGET_UMBRELLA && target->organization == 0))
+                return err_set(err, ASK_E_REFUSED, 0, "%s: no target of the configuration has this name",
+                               name);
+        if (!driver || !driver->capabilities.reset ||
+            (target->type == TARGET_UMBRELLA && target->organization == 0))
                 return err_set(err, ASK_E_REFUSED, 0, "%s: passwords can't be reset at this target", name);
         return 0;
 }
 
-static int queue_reset(Store *store, const TargetConfig *target, const Person *p, const Link *link, usec_t wall, ErrCtx *err) {
+static int queue_reset(Store *store, const TargetConfig *target, const Person *p, const Link *link,
+                       usec_t wall, ErrCtx *err) {
         const Action a = {
                 .kind = ACTION_RESET,
                 .person = p->id,
@@ -50,12 +53,14 @@ static int queue_reset(Store *store, const TargetConfig *target, const Person *p
         if (r < 0)
                 return r;
         if (put == QUEUE_PUT_BUSY)
-                return err_set(err, ASK_E_REFUSED, 0, "%s: another action for %s is unfinished; ask again when it is done", target->name,
-                               a.address);
+                return err_set(err, ASK_E_REFUSED, 0,
+                               "%s: another action for %s is unfinished; ask again when it is done",
+                               target->name, a.address);
         return 0;
 }
 
-int ask_reset(Store *store, const Config *config, const char *person, const char *name, usec_t wall, ErrCtx *err) {
+int ask_reset(Store *store, const Config *config, const char *person, const char *name, usec_t wall,
+              ErrCtx *err) {
         const TargetConfig *target = find_target(config, name);
         _cleanup_(people_freep) People *people = NULL;
         _cleanup_(links_freep) Links *links = NULL;
@@ -75,6 +80,7 @@ int ask_reset(Store *store, const Config *config, const char *person, const char
                 return r < 0 ? r : ASK_E_REFUSED;
         link = find_link(links, p->id);
         if (!link)
-                return err_set(err, ASK_E_REFUSED, 0, "%s: %s has no account of ours here", target->name, person);
+                return err_set(err, ASK_E_REFUSED, 0, "%s: %s has no account of ours here", target->name,
+                               person);
         return queue_reset(store, target, p, link, wall, err);
 }

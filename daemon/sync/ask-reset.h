@@ -5,7 +5,8 @@
 #include "config/config.h"
 #include "store/store.h"
 
-/* Queues it, as approved. 0; ASK_E_REFUSED with words in err: unknown person or target, no account of ours there, the API can't, something else
- * of that person is in the queue; -errno of the store. */
+/* Queues it, as approved. 0; ASK_E_REFUSED with words in err: unknown person or target, no account of
+ * ours there, the API can't, something else of that person is in the queue; -errno of the store. */
 #define ASK_E_REFUSED 1
-int ask_reset(Store *store, const Config *config, const char *person, const char *target, usec_t wall, ErrCtx *err);
+int ask_reset(Store *store, const Config *config, const char *person, const char *target, usec_t wall,
+              ErrCtx *err);

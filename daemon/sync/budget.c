@@ -42,7 +42,8 @@ static int remember_call(usec_t wall, void *userdata) {
 }
 
 static int load_calls(Budget *b, Pace *pace, bool token, usec_t wall) {
-        return store_calls_since(b->store, b->id, token, usec_sub(wall, pace_longest(pace)), remember_call, pace);
+        return store_calls_since(b->store, b->id, token, usec_sub(wall, pace_longest(pace)), remember_call,
+                                 pace);
 }
 
 static int make_pace(Budget *b, usec_t wall) {
@@ -85,8 +86,8 @@ static int load_park(Budget *b, usec_t wall) {
         return 0;
 }
 
-int budget_new(Store *store, bool dry_run, const char *id, const RateConfig *rate, const PaceLimit *token_limit,
-               usec_t wall, Budget **ret) {
+int budget_new(Store *store, bool dry_run, const char *id, const RateConfig *rate,
+               const PaceLimit *token_limit, usec_t wall, Budget **ret) {
         _cleanup_(budget_freep) Budget *b = calloc(1, sizeof(*b));
         int r;
 
@@ -132,7 +133,8 @@ int budget_lower(Budget *b, const RateConfig *rate, usec_t wall) {
         return make_pace(b, wall);
 }
 
-/* More than a window ever lets through can't be waited for: then the follow-up is as good as free a window later. */
+/* More than a window ever lets through can't be waited for: then the follow-up is as good as free a
+ * window later. */
 static unsigned fitting(const Budget *b, unsigned n) {
         const unsigned limits[] = { b->rate.second, b->rate.minute, b->rate.half_hour };
 
@@ -143,7 +145,8 @@ static unsigned fitting(const Budget *b, unsigned n) {
 }
 
 usec_t budget_next(Budget *b, bool token, unsigned n, usec_t wall) {
-        usec_t next = token ? pace_next(b->token_pace, n, wall) : pace_next(b->pace, fitting(b, n + b->aside), wall);
+        usec_t next = token ? pace_next(b->token_pace, n, wall)
+                            : pace_next(b->pace, fitting(b, n + b->aside), wall);
 
         settle(b, wall);
         return next > b->parked_until ? next : b->parked_until;
@@ -167,7 +170,8 @@ int budget_spend(Budget *b, bool token, usec_t wall) {
 }
 
 void budget_hint(Budget *b, const HttpResult *result, usec_t wall) {
-        static const usec_t windows[_HTTP_WINDOW_MAX] = { USEC_PER_SEC, USEC_PER_MINUTE, 30 * USEC_PER_MINUTE };
+        static const usec_t windows[_HTTP_WINDOW_MAX] = { USEC_PER_SEC, USEC_PER_MINUTE,
+                                                          30 * USEC_PER_MINUTE };
 
         for (size_t i = 0; i < _HTTP_WINDOW_MAX; i++)
                 if (result->remaining[i] >= 0)

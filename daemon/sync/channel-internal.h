@@ -41,13 +41,15 @@ struct Channel {
         unsigned n_sent;
         uint64_t n_successes;
         bool paused;                    /* by an operator */
-        Token token, parent_token;      /* of the organization; of the key's own, for some calls of child organizations */
+        /* of the organization; of the key's own, for some calls of child organizations */
+        Token token, parent_token;
         usec_t certificate_warned;
         /* parking */
         char scope[300], credentials[9];
         Park park;                      /* until 0: not parked; tries 0: nothing failed lately */
         OutcomeClass park_class;
-        unsigned failed[_CALL_MAX];     /* in a row, by kind: a list that fails isn't mended by roles that come */
+        /* in a row, by kind: a list that fails isn't mended by roles that come */
+        unsigned failed[_CALL_MAX];
 };
 
 struct Channels {
@@ -67,8 +69,9 @@ struct Channels {
 
 /* channel.c */
 void channel_fail_pending(Channel *c, const Outcome *outcome);
-int channel_request(Channel *c, CallRequest *built, const Secret *authorization, void (*on_data)(const char *, size_t, void *),
-                    http_done_t done, void *userdata, HttpRequest **ret);
+int channel_request(Channel *c, CallRequest *built, const Secret *authorization,
+                    void (*on_data)(const char *, size_t, void *), http_done_t done, void *userdata,
+                    HttpRequest **ret);
 void channel_answered(Channel *c, Call call, const HttpResult *result, Outcome *ret);
 void channel_throttle(Channel *c, const Outcome *outcome);
 
@@ -87,7 +90,8 @@ void token_fetch(Token *t, usec_t wall, usec_t *ret_next);
 int channel_park_load(Channel *c);
 /* A wall clock that was set back must not lengthen the wait. */
 void channel_park_settle(Channel *c, usec_t wall);
-/* By class; logs. Pending calls of the channel fail with the outcome where the whole target is parked. call: the one that failed. */
+/* By class; logs. Pending calls of the channel fail with the outcome where the whole target is parked.
+ * call: the one that failed. */
 void channel_park_by(Channel *c, Call call, const Outcome *outcome);
 /* Such a call succeeded, or was understood and refused. */
 void channel_park_clear(Channel *c, Call call);

@@ -14,7 +14,8 @@
 #define AUTH_FIRST (15 * USEC_PER_MINUTE)
 #define AUTH_CAP (6 * USEC_PER_HOUR)
 
-/* A short salted hash tells whether credentials changed since they were refused; at 32 bits it can't confirm a guess. */
+/* A short salted hash tells whether credentials changed since they were refused; at 32 bits it can't
+ * confirm a guess. */
 static int credentials_id(Channel *c) {
         _cleanup_(freep) char *salt = NULL;
         uint8_t digest[SHA256_DIGEST_SIZE];
@@ -55,7 +56,8 @@ static void write_reason(Channel *c) {
         if (c->park_class == OUTCOME_AUTH)
                 snprintf(c->park.reason, sizeof(c->park.reason), "auth:%s", c->credentials);
         else
-                snprintf(c->park.reason, sizeof(c->park.reason), "%s", outcome_class_to_string(c->park_class));
+                snprintf(c->park.reason, sizeof(c->park.reason), "%s",
+                         outcome_class_to_string(c->park_class));
 }
 
 static void read_reason(Channel *c) {
@@ -109,9 +111,11 @@ static void log_park(Channel *c, Call call, const Outcome *outcome, usec_t span)
         };
 
         /* The first one calls for attention, its repetitions for less. */
-        log_event(auth ? LOG_ERR : c->park.tries == 1 ? LOG_WARNING : LOG_NOTICE, &fields,
-                  "%s: %s: %s; next try in %s, at %s", c->config->name, call_to_string(call), outcome->detail,
-                  usec_format(span, text), usec_format_wall(c->park.until, until));
+        log_event(auth                 ? LOG_ERR
+                  : c->park.tries == 1 ? LOG_WARNING
+                                       : LOG_NOTICE,
+                  &fields, "%s: %s: %s; next try in %s, at %s", c->config->name, call_to_string(call),
+                  outcome->detail, usec_format(span, text), usec_format_wall(c->park.until, until));
 }
 
 static usec_t auth_span(unsigned tries) {
@@ -142,7 +146,8 @@ void channel_park_by(Channel *c, Call call, const Outcome *outcome) {
         c->park.tries = ++c->failed[call];
         span = next_span(c);
         c->park.until = usec_add(wall, span);
-        snprintf(c->park.detail, sizeof(c->park.detail), "%.*s", (int) sizeof(c->park.detail) - 1, outcome->detail);
+        snprintf(c->park.detail, sizeof(c->park.detail), "%.*s", (int) sizeof(c->park.detail) - 1,
+                 outcome->detail);
         write_reason(c);
         save_park(c);
         log_park(c, call, outcome, span);
@@ -157,8 +162,8 @@ void channel_park_clear(Channel *c, Call call) {
         c->failed[call] = 0;
         if (c->park.tries == 0)
                 return;
-        log_event(LOG_NOTICE, &fields, "%s: answers again, after %u failed %s", c->config->name, c->park.tries,
-                  c->park.tries == 1 ? "call" : "calls");
+        log_event(LOG_NOTICE, &fields, "%s: answers again, after %u failed %s", c->config->name,
+                  c->park.tries, c->park.tries == 1 ? "call" : "calls");
         c->park = (Park){ 0 };
         save_park(c);
 }

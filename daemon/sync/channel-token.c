@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Tokens: one per channel, fetched by one call at a time, kept until shortly before the end. Never stored. */
+/* Tokens: one per channel, fetched by one call at a time, kept until shortly before the end. Never
+ * stored. */
 #include <errno.h>
 
 #include "base/log.h"
@@ -18,7 +19,8 @@ void token_deinit(Token *t) {
 }
 
 Token *token_of(Channel *c, Call call) {
-        return c->config->organization != 0 && (c->driver->parent_calls >> call & 1) ? &c->parent_token : &c->token;
+        return c->config->organization != 0 && (c->driver->parent_calls >> call & 1) ? &c->parent_token
+                                                                                     : &c->token;
 }
 
 bool token_is_usable(const Token *t) {

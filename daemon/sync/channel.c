@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Calls wait in one list for all targets, in order of priority; a task sends what budget, parking and concurrency allow. Callers hear of the end
- * of their calls from a second task, so that nothing calls back from inside a start or a failure. */
+/* Calls wait in one list for all targets, in order of priority; a task sends what budget, parking and
+ * concurrency allow. Callers hear of the end of their calls from a second task, so that nothing calls
+ * back from inside a start or a failure. */
 #include <errno.h>
 #include <string.h>
 
@@ -107,11 +108,12 @@ static void warn_certificate(Channel *c, usec_t end) {
         char text[USEC_FORMAT_MAX];
         LogFields fields = { .message_id = MSGID_CERTIFICATE_ENDS, .target = c->config->name };
 
-        if (end == 0 || end > usec_add(wall, CERTIFICATE_WARNING) || usec_sub(wall, c->certificate_warned) < USEC_PER_DAY)
+        if (end == 0 || end > usec_add(wall, CERTIFICATE_WARNING) ||
+            usec_sub(wall, c->certificate_warned) < USEC_PER_DAY)
                 return;
         c->certificate_warned = wall;
-        log_event(LOG_WARNING, &fields, "%s: the certificate of %s ends at %s", c->config->name, c->config->url,
-                  usec_format_wall(end, text));
+        log_event(LOG_WARNING, &fields, "%s: the certificate of %s ends at %s", c->config->name,
+                  c->config->url, usec_format_wall(end, text));
 }
 
 /* An API may repeat what it was sent: that must come neither into the log nor into the store. */
@@ -168,9 +170,10 @@ void channel_throttle(Channel *c, const Outcome *outcome) {
                 .http_status = outcome->http_status,
         };
 
-        end = budget_throttle(c->budget, outcome->has_retry_after, outcome->retry_after, loop_wall(cs->loop));
-        log_event(LOG_WARNING, &fields, "%s: %s; no call under this key until %s", c->config->name, outcome->detail,
-                  usec_format_wall(end, until));
+        end = budget_throttle(c->budget, outcome->has_retry_after, outcome->retry_after,
+                              loop_wall(cs->loop));
+        log_event(LOG_WARNING, &fields, "%s: %s; no call under this key until %s", c->config->name,
+                  outcome->detail, usec_format_wall(end, until));
 }
 
 /* Consequences for the target; true: the call goes out once more, so its owner isn't told yet. */
@@ -237,8 +240,9 @@ static void on_body(const char *data, size_t len, void *userdata) {
 
 /* ---- sending ---- */
 
-int channel_request(Channel *c, CallRequest *built, const Secret *authorization, void (*on_data)(const char *, size_t, void *),
-                    http_done_t done, void *userdata, HttpRequest **ret) {
+int channel_request(Channel *c, CallRequest *built, const Secret *authorization,
+                    void (*on_data)(const char *, size_t, void *), http_done_t done, void *userdata,
+                    HttpRequest **ret) {
         HttpSpec spec = {
                 .method = built->method,
                 .url = built->url,
@@ -278,11 +282,13 @@ static int call_record(ChannelCall *call, CallInput *in, usec_t wall) {
         return store_commit(cs->store);
 }
 
-/* The request can't be made of what the action says: nothing that waiting would mend, and nobody else's trouble. */
+/* The request can't be made of what the action says: nothing that waiting would mend, and nobody else's
+ * trouble. */
 static void call_impossible(ChannelCall *call) {
         const Outcome outcome = {
                 .class = OUTCOME_REJECTED,
-                .detail = "not sent: the API can't be asked for this with what is known of the person and the account",
+                .detail = "not sent: the API can't be asked for this with what is known of the person and "
+                          "the account",
         };
 
         call_request_deinit(&call->built);
@@ -321,8 +327,8 @@ static void call_send(ChannelCall *call, usec_t wall) {
         r = call_record(call, &call->in, wall);
         failpoint("call-recorded");
         if (r >= 0)
-                r = channel_request(c, &call->built, token_of(c, call->spec.call)->bearer, call->spec.on_data ? on_body : NULL,
-                                    on_answer, call, &call->request);
+                r = channel_request(c, &call->built, token_of(c, call->spec.call)->bearer,
+                                    call->spec.on_data ? on_body : NULL, on_answer, call, &call->request);
         if (r == -EINVAL && call_is_write(call->spec.call)) {
                 call_impossible(call);
                 return;
@@ -336,7 +342,8 @@ static void call_send(ChannelCall *call, usec_t wall) {
         settle_places(call);
 }
 
-/* When this call may go out: wall (now), a later time, or USEC_INFINITY when something else must happen first. */
+/* When this call may go out: wall (now), a later time, or USEC_INFINITY when something else must happen
+ * first. */
 static usec_t call_ready(ChannelCall *call, usec_t wall) {
         Channel *c = call->channel;
         Token *token = token_of(c, call->spec.call);
@@ -504,14 +511,16 @@ static int find_budget(Channels *cs, Channel *c) {
         if (!budgets)
                 return -ENOMEM;
         cs->budgets = budgets;
-        r = budget_new(cs->store, cs->dry_run, id, &c->config->rate, &c->driver->token_limit, wall, &c->budget);
+        r = budget_new(cs->store, cs->dry_run, id, &c->config->rate, &c->driver->token_limit, wall,
+                       &c->budget);
         if (r < 0)
                 return r;
         cs->budgets[cs->n_budgets++] = c->budget;
         return 0;
 }
 
-int channel_new(Channels *cs, const TargetConfig *config, Secret *take_key, Secret *take_secret, Channel **ret) {
+int channel_new(Channels *cs, const TargetConfig *config, Secret *take_key, Secret *take_secret,
+                Channel **ret) {
         _cleanup_(channel_freep) Channel *c = calloc(1, sizeof(*c));
         Channel **channels;
         int r;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The one way to a target's API. A channel waits for budget, fetches tokens, makes the call, maps the answer to a class, and parks target or
- * key by that class; its callers see outcomes alone. */
+/* The one way to a target's API. A channel waits for budget, fetches tokens, makes the call, maps the
+ * answer to a class, and parks target or key by that class; its callers see outcomes alone. */
 #pragma once
 
 #include "base/loop.h"
@@ -13,7 +13,11 @@ typedef struct Channel Channel;
 typedef struct ChannelCall ChannelCall;
 
 /* Order in which calls of one key get the budget. */
-typedef enum CallPriority { CALL_PRIORITY_REMOVAL, CALL_PRIORITY_CREATE, CALL_PRIORITY_LISTING } CallPriority;
+typedef enum CallPriority {
+        CALL_PRIORITY_REMOVAL,
+        CALL_PRIORITY_CREATE,
+        CALL_PRIORITY_LISTING
+} CallPriority;
 
 /* All borrowed. dry_run: nothing but the calls made is recorded. */
 int channels_new(Loop *loop, Http *http, Store *store, bool dry_run, Channels **ret);
@@ -22,7 +26,8 @@ Channels *channels_free(Channels *channels);
 DEFINE_CLEANUP(Channels *, channels_free);
 
 /* config is borrowed and must outlive the channels. Takes both secrets, also on failure. */
-int channel_new(Channels *channels, const TargetConfig *config, Secret *take_key, Secret *take_secret, Channel **ret);
+int channel_new(Channels *channels, const TargetConfig *config, Secret *take_key, Secret *take_secret,
+                Channel **ret);
 const TargetConfig *channel_config(const Channel *channel);
 const TargetDriver *channel_driver(const Channel *channel);
 /* The login of the API's own user; NULL: a key has none. */
@@ -31,23 +36,29 @@ const char *channel_own_login(const Channel *channel);
 typedef struct ChannelSpec {
         Call call;
         CallPriority priority;
-        unsigned follow_up;             /* calls that must be free after this one: set aside when it is sent (channel_give_back()) */
+        /* calls that must be free after this one: set aside when it is sent (channel_give_back()) */
+        unsigned follow_up;
         bool has_place;                 /* this call is one that was set aside */
-        unsigned *places;               /* the caller's count of what is set aside for it; kept when the call is sent. May be NULL */
-        /* Right before sending, within the transaction that records the call in the budget: fills in what the call needs (valid until
-         * this call's done). Negative: it isn't sent, done gets OUTCOME_TRANSIENT. */
+        /* the caller's count of what is set aside for it; kept when the call is sent. May be NULL */
+        unsigned *places;
+        /* Right before sending, within the transaction that records the call in the budget: fills in what
+         * the call needs (valid until this call's done). Negative: it isn't sent, done gets
+         * OUTCOME_TRANSIENT. */
         int (*prepare)(CallInput *in, void *userdata);
         /* A body that isn't kept, as it comes (HttpSpec.on_data); NULL: it is kept. */
         void (*on_data)(const char *data, size_t len, void *userdata);
-        /* The answer of a call classified OK; negative (with err): it wasn't usable. NULL: no body is needed. */
+        /* The answer of a call classified OK; negative (with err): it wasn't usable. NULL: no body is
+         * needed. */
         int (*decode)(const HttpResult *result, void *userdata, ErrCtx *err);
-        /* Exactly once, never from inside channel_call(); the call is gone then. sent: bytes may have reached the API. */
+        /* Exactly once, never from inside channel_call(); the call is gone then. sent: bytes may have
+         * reached the API. */
         void (*done)(const Outcome *outcome, bool sent, void *userdata);
         void *userdata;
 } ChannelSpec;
 
 int channel_call(Channel *channel, const ChannelSpec *spec, ChannelCall **ret);
-/* done won't come; a call that was sent is cut off (a write is then uncertain). NULL is fine; returns NULL. */
+/* done won't come; a call that was sent is cut off (a write is then uncertain). NULL is fine; returns
+ * NULL. */
 ChannelCall *channel_call_cancel(ChannelCall *call);
 bool channel_call_is_sent(const ChannelCall *call);
 /* Gives back n calls that were set aside and not used. */
@@ -59,7 +70,8 @@ usec_t channel_next_free(Channel *channel);
 usec_t channel_call_free(const ChannelCall *call);
 /* How the target is parked: 0 if it isn't. *ret_detail (may be NULL) says why. */
 usec_t channel_parked_until(Channel *channel, OutcomeClass *ret_class, const char **ret_detail);
-/* Refused credentials are tried again now: somebody may have mended what was wrong. Refused again, the wait goes on growing. */
+/* Refused credentials are tried again now: somebody may have mended what was wrong. Refused again, the
+ * wait goes on growing. */
 void channel_retry_refused(Channel *channel);
 /* No write is begun while it is: the configuration says so, or an operator. */
 bool channel_is_paused(const Channel *channel);

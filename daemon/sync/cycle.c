@@ -108,7 +108,8 @@ static void reconcile_all(Cycle *c, Generation *g) {
                 if (!c->of_remote[i])
                         reconcile(c, i, g, false);
                 else
-                        log_event(LOG_NOTICE, &fields, "%s: still busy with an earlier cycle: skipped in cycle %lld",
+                        log_event(LOG_NOTICE, &fields,
+                                  "%s: still busy with an earlier cycle: skipped in cycle %lld",
                                   fields.target, (long long) c->report.number);
         }
 }
@@ -124,7 +125,8 @@ static void log_read(Cycle *c, const ReadingResult *result, bool failed_before) 
         if (result->state != READ_COMPLETE) {
                 fields.message_id = result->store_failed ? MSGID_STORE_FAULT : MSGID_READ_INCOMPLETE;
                 log_event(LOG_WARNING, &fields, "directory: %s: %s; nobody is removed, added or changed",
-                          result->state == READ_UNREACHABLE ? "unreachable" : "the read is incomplete", result->error);
+                          result->state == READ_UNREACHABLE ? "unreachable" : "the read is incomplete",
+                          result->error);
                 return;
         }
         if (failed_before)
@@ -132,7 +134,8 @@ static void log_read(Cycle *c, const ReadingResult *result, bool failed_before) 
         log_event(failed_before ? LOG_NOTICE : LOG_DEBUG, &fields,
                   "directory: read completely: %llu people, %llu new, %llu changed, %llu no longer there",
                   (unsigned long long) result->people, (unsigned long long) result->counts.added,
-                  (unsigned long long) result->counts.changed, (unsigned long long) result->counts.newly_absent);
+                  (unsigned long long) result->counts.changed,
+                  (unsigned long long) result->counts.newly_absent);
 }
 
 static void on_read(ReadingResult *result, void *userdata) {
@@ -240,8 +243,8 @@ const CycleReport *cycle_report(const Cycle *c) {
         return &c->report;
 }
 
-int cycle_new(Loop *loop, Store *store, const Config *config, Reading *reading, Remote *const *remotes, size_t n_remotes,
-              bool dry_run, cycle_done_t done, void *userdata, Cycle **ret) {
+int cycle_new(Loop *loop, Store *store, const Config *config, Reading *reading, Remote *const *remotes,
+              size_t n_remotes, bool dry_run, cycle_done_t done, void *userdata, Cycle **ret) {
         _cleanup_(cycle_freep) Cycle *c = calloc(1, sizeof(*c));
         int r;
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One cycle: read the directory, then compare and plan for each target. A target that takes long holds back no other, and no later cycle. */
+/* One cycle: read the directory, then compare and plan for each target. A target that takes long holds
+ * back no other, and no later cycle. */
 #pragma once
 
 #include "sync/reading.h"
@@ -19,18 +20,20 @@ typedef struct CycleReport {
         uint64_t complete_people;       /* that it found */
 } CycleReport;
 
-/* dry_run: the cycle's number isn't kept. done: after each cycle and each retry, when all its targets ended; never from inside. */
+/* dry_run: the cycle's number isn't kept. done: after each cycle and each retry, when all its targets
+ * ended; never from inside. */
 typedef void (*cycle_done_t)(Cycle *cycle, void *userdata);
-int cycle_new(Loop *loop, Store *store, const Config *config, Reading *reading, Remote *const *remotes, size_t n_remotes,
-              bool dry_run, cycle_done_t done, void *userdata, Cycle **ret);
+int cycle_new(Loop *loop, Store *store, const Config *config, Reading *reading, Remote *const *remotes,
+              size_t n_remotes, bool dry_run, cycle_done_t done, void *userdata, Cycle **ret);
 Cycle *cycle_free(Cycle *cycle);
 DEFINE_CLEANUP(Cycle *, cycle_free);
 
-/* Reads and reconciles. CYCLE_E_OVERRUN: the last read is still under way; nothing was started. Targets that still reconcile for an earlier
- * cycle are left to it. */
+/* Reads and reconciles. CYCLE_E_OVERRUN: the last read is still under way; nothing was started. Targets
+ * that still reconcile for an earlier cycle are left to it. */
 #define CYCLE_E_OVERRUN 1
 int cycle_start(Cycle *cycle);
-/* Reconciles again, with the rows of the last complete read, what failed and may be tried by now. Nothing to do is fine. */
+/* Reconciles again, with the rows of the last complete read, what failed and may be tried by now. Nothing
+ * to do is fine. */
 int cycle_retry(Cycle *cycle);
 /* When cycle_retry() has something to do: wall time, USEC_INFINITY: never. */
 usec_t cycle_retry_at(const Cycle *cycle);

@@ -53,8 +53,8 @@ static int make_remote(Engine *e, const TargetConfig *target, ErrCtx *err) {
         if (r != 0)
                 return r;
         if (!target_driver(target->type)) {
-                (void) err_set(err, 0, 0, "%s: targets of type \"%s\" aren't served by this version", target->name,
-                               target_type_to_string(target->type));
+                (void) err_set(err, 0, 0, "%s: targets of type \"%s\" aren't served by this version",
+                               target->name, target_type_to_string(target->type));
                 return ENGINE_E_CREDENTIAL;
         }
         r = channel_new(e->channels, target, TAKE(key), TAKE(secret), &channel);
@@ -103,12 +103,12 @@ static int make_directory(Engine *e) {
         r = source_new(o->loop, o->reader, &e->source);
         if (r < 0)
                 return r;
-        r = reading_new(o->loop, o->store, e->config, e->source, e->bind_secret, needed_fields(e->config), o->dry_run,
-                        &e->reading);
+        r = reading_new(o->loop, o->store, e->config, e->source, e->bind_secret, needed_fields(e->config),
+                        o->dry_run, &e->reading);
         if (r < 0)
                 return r;
-        return cycle_new(o->loop, o->store, e->config, e->reading, e->remotes, e->n_remotes, o->dry_run, on_cycle_done, e,
-                         &e->cycle);
+        return cycle_new(o->loop, o->store, e->config, e->reading, e->remotes, e->n_remotes, o->dry_run,
+                         on_cycle_done, e, &e->cycle);
 }
 
 int engine_new(const EngineOptions *options, Config *config, Engine **ret, ErrCtx *err) {

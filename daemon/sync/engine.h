@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Everything that one configuration brings to life: secrets, targets, directory, cycle. A reload makes a new one. */
+/* Everything that one configuration brings to life: secrets, targets, directory, cycle. A reload makes a
+ * new one. */
 #pragma once
 
 #include "sync/cycle.h"

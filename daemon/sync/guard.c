@@ -56,8 +56,8 @@ int guard_check(const GuardInput *in, ErrCtx *err) {
 
         r = removals_load(in->store, in->target->name, in->id, &others);
         if (r >= 0)
-                r = store_links_of(in->store, in->target->name, in->action->remote_id ? in->action->remote_id : "",
-                                   &links);
+                r = store_links_of(in->store, in->target->name,
+                                   in->action->remote_id ? in->action->remote_id : "", &links);
         if (r < 0)
                 return r;
         last = last_of_new(in->target, in->accounts, others.items, others.n);

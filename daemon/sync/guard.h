@@ -11,11 +11,13 @@ typedef struct GuardInput {
         const Accounts *accounts;       /* the target's listing */
         int64_t id;                     /* the action's row */
         const Action *action;
-        const Account *current;         /* the account as it was fetched just now; NULL: not fetched, the listing counts */
+        /* the account as it was fetched just now; NULL: not fetched, the listing counts */
+        const Account *current;
         const char *own_login;          /* the API's own user; NULL: none */
 } GuardInput;
 
-/* The target's unfinished actions that take something from an account, but for the row `but`: for last_of they count as done. */
+/* The target's unfinished actions that take something from an account, but for the row `but`: for last_of
+ * they count as done. */
 typedef struct Removals {
         Action *items;
         size_t n;

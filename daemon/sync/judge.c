@@ -10,7 +10,8 @@
 
 /* The acts of a plan that aren't in the queue yet, with its adoptions; borrows from the plan. */
 typedef struct Open {
-        Plan plan;                      /* a view: actions and counts are ours, the rest is the whole plan's */
+        /* a view: actions and counts are ours, the rest is the whole plan's */
+        Plan plan;
         size_t n_acts;                  /* without adoptions */
 } Open;
 
@@ -41,7 +42,8 @@ static bool held_plan_has(const HeldPlan *held, const Action *a) {
         return held && bsearch(a, held->actions, held->n_actions, sizeof(*a), action_compare);
 }
 
-/* went: the plan let go in this judgement; NULL: none. Its acts are in the queue, its adoptions are links. */
+/* went: the plan let go in this judgement; NULL: none. Its acts are in the queue, its adoptions are
+ * links. */
 static int find_open(const JudgeInput *in, const HeldPlan *went, Judgement *j, Open *ret) {
         const Plan *plan = in->plan;
         QueuePut put;
@@ -130,7 +132,8 @@ static int put_actions(const JudgeInput *in, const Action *actions, size_t n, bo
                 QueuePut put;
                 int64_t id;
 
-                r = store_queue_put(in->store, in->target->name, &actions[i], in->cycle, approved, in->wall, &id, &put);
+                r = store_queue_put(in->store, in->target->name, &actions[i], in->cycle, approved, in->wall,
+                                    &id, &put);
                 if (r < 0)
                         return r;
                 if (put != QUEUE_PUT_NEW)
@@ -185,7 +188,8 @@ static int ask_policy(const JudgeInput *in, const Open *open, const char *rules,
                 return 0;
         r = store_restored(in->store, in->target->name, &restored);
         if (r >= 0 && restored) {
-                strbuf_puts(reason, "the database was put back from a backup: what happened since isn't known here");
+                strbuf_puts(reason,
+                            "the database was put back from a backup: what happened since isn't known here");
                 return POLICY_E_HOLD;
         }
         if (r >= 0)
@@ -195,21 +199,24 @@ static int ask_policy(const JudgeInput *in, const Open *open, const char *rules,
         policy.first_plan = !before;
         if (before)
                 policy.changed_key = rules_changed(before, rules, changed, sizeof(changed));
-        r = store_queue_counted_since(in->store, in->target->name, usec_sub(in->wall, USEC_PER_DAY), policy.queued_24h);
+        r = store_queue_counted_since(in->store, in->target->name, usec_sub(in->wall, USEC_PER_DAY),
+                                      policy.queued_24h);
         if (r < 0)
                 return r;
         return policy_judge(&policy, reason);
 }
 
 /* The frozen plan stays while all of it is asked for; else what is open now is frozen. */
-static int hold(const JudgeInput *in, const Open *open, HeldPlan **before, const char *reason, Judgement *j) {
+static int hold(const JudgeInput *in, const Open *open, HeldPlan **before, const char *reason,
+                Judgement *j) {
         int r;
 
         if (*before && still_asked_for(*before, in->plan)) {
                 j->held = TAKE(*before);
                 return 0;
         }
-        r = store_held_put(in->store, in->target->name, j->hash, reason, open->plan.actions, open->plan.n_actions, in->wall);
+        r = store_held_put(in->store, in->target->name, j->hash, reason, open->plan.actions,
+                           open->plan.n_actions, in->wall);
         if (r < 0)
                 return r;
         j->newly_held = true;
@@ -282,13 +289,15 @@ static int judge_rest(const JudgeInput *in, const char *rules, const HeldPlan *w
         return end(in->store, r);
 }
 
-/* Actions that nobody asks for any more leave the queue; a held plan that an operator approved goes as it was frozen. */
+/* Actions that nobody asks for any more leave the queue; a held plan that an operator approved goes as it
+ * was frozen. */
 static int settle_earlier(const JudgeInput *in, const char *rules, HeldPlan **before, HeldPlan **ret_went,
                           Judgement *j) {
         size_t dropped;
         int r;
 
-        r = store_queue_keep_only(in->store, in->target->name, in->plan->actions, in->plan->n_actions, in->wall, &dropped);
+        r = store_queue_keep_only(in->store, in->target->name, in->plan->actions, in->plan->n_actions,
+                                  in->wall, &dropped);
         if (r < 0)
                 return r;
         if (!*before || !is_approved(in, (*before)->hash) || !still_asked_for(*before, in->plan))

@@ -33,7 +33,7 @@ typedef struct Judgement {
 } Judgement;
 void judgement_deinit(Judgement *j);
 
-/* What is queued already, or suppressed by a dead letter, isn't asked for again. Of the rest an approved plan does exactly its actions; else
- * policy decides over the whole. Adoptions of a plan that may go are links at once. All in one transaction.
- * 0; -errno of the store: nothing changed. */
+/* What is queued already, or suppressed by a dead letter, isn't asked for again. Of the rest an approved
+ * plan does exactly its actions; else policy decides over the whole. Adoptions of a plan that may go are
+ * links at once. All in one transaction. 0; -errno of the store: nothing changed. */
 int judge_plan(const JudgeInput *in, Judgement *ret);

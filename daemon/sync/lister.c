@@ -109,20 +109,25 @@ static int check_canaries(Lister *l, ErrCtx *err) {
         char key[ADDRESS_MAX + 1];
 
         for (size_t i = 0; i < target->n_canaries; i++)
-                if (address_key_buf(target->canaries[i], key, NULL) != 0 || !accounts_by_key(l->state.accounts, key)) {
+                if (address_key_buf(target->canaries[i], key, NULL) != 0 ||
+                    !accounts_by_key(l->state.accounts, key)) {
                         l->verdict = LIST_INCOMPLETE;
-                        return err_set(err, -EBADMSG, 0, "%.200s isn't among the accounts (canaries): this isn't the whole listing",
+                        return err_set(err, -EBADMSG, 0,
+                                       "%.200s isn't among the accounts (canaries): this isn't the whole "
+                                       "listing",
                                        target->canaries[i]);
                 }
         return 0;
 }
 
-/* A page that can be read but doesn't fit the rest is the verdict INCOMPLETE with words in err, no unreadable answer. */
+/* A page that can be read but doesn't fit the rest is the verdict INCOMPLETE with words in err, no
+ * unreadable answer. */
 static int on_decode_page(const HttpResult *result, void *userdata, ErrCtx *err) {
         Lister *l = userdata;
         int r;
 
-        r = channel_driver(l->channel)->decode_page(channel_config(l->channel), result, &l->state, &l->verdict, err);
+        r = channel_driver(l->channel)
+                            ->decode_page(channel_config(l->channel), result, &l->state, &l->verdict, err);
         if (r < 0)
                 return r;
         if (l->verdict == LIST_INCOMPLETE)
@@ -178,7 +183,8 @@ static void next_call(Lister *l, Call call) {
                 fail(l, OUTCOME_TRANSIENT, false, "out of memory");
 }
 
-int lister_start(Lister *l, bool with_roles, bool may_end_short, const Links *links, lister_done_t done, void *userdata) {
+int lister_start(Lister *l, bool with_roles, bool may_end_short, const Links *links, lister_done_t done,
+                 void *userdata) {
         const TargetDriver *driver = channel_driver(l->channel);
         int r;
 

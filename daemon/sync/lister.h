@@ -15,12 +15,14 @@ typedef struct ListerResult {
 
 typedef void (*lister_done_t)(ListerResult *result, void *userdata);
 
-/* links: of the target, borrowed until done; with may_end_short a short first page that holds all of them ends the listing. roles: refreshed when
- * with_roles, valid when the listing is. Not twice at a time. < 0: nothing pending. */
+/* links: of the target, borrowed until done; with may_end_short a short first page that holds all of them
+ * ends the listing. roles: refreshed when with_roles, valid when the listing is. Not twice at a time. <
+ * 0: nothing pending. */
 int lister_new(Channel *channel, Loop *loop, Lister **ret);
 Lister *lister_free(Lister *lister);
 DEFINE_CLEANUP(Lister *, lister_free);
-int lister_start(Lister *lister, bool with_roles, bool may_end_short, const Links *links, lister_done_t done, void *userdata);
+int lister_start(Lister *lister, bool with_roles, bool may_end_short, const Links *links, lister_done_t done,
+                 void *userdata);
 bool lister_is_running(const Lister *lister);
 void lister_cancel(Lister *lister);
 /* The roles of the API, as last read; n = 0 before. Borrowed. */

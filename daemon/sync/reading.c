@@ -49,7 +49,8 @@ static void on_person(const Person *p, void *userdata) {
                 LogFields fields = { .person = p->id };
 
                 r->duplicates++;
-                log_event(LOG_WARNING, &fields, "directory: the id %s came twice, also at %s: nobody is removed after this read",
+                log_event(LOG_WARNING, &fields,
+                          "directory: the id %s came twice, also at %s: nobody is removed after this read",
                           p->id, p->dn);
                 return;
         }
@@ -91,11 +92,16 @@ static int check_groups(Reading *r, const ReadResult *read, ReadingResult *resul
                 if (q < 0)
                         return q;
                 if (before > 0 && (!read->groups[i].found || read->groups[i].members == 0))
-                        return incomplete(result, "group %s %s, and had %llu members at the last complete read; if that is meant, "
-                                          "take it out of the configuration", r->config->groups[i],
-                                          read->groups[i].found ? "is empty" : "is gone", (unsigned long long) before);
+                        return incomplete(result,
+                                          "group %s %s, and had %llu members at the last complete read; if "
+                                          "that is meant, "
+                                          "take it out of the configuration",
+                                          r->config->groups[i],
+                                          read->groups[i].found ? "is empty" : "is gone",
+                                          (unsigned long long) before);
                 if (!read->groups[i].found && before == 0)
-                        log_warning("directory: group %s doesn't exist: it has no members", r->config->groups[i]);
+                        log_warning("directory: group %s doesn't exist: it has no members",
+                                    r->config->groups[i]);
         }
         return 0;
 }
@@ -141,7 +147,9 @@ static int check_counts(Reading *r, const ReadResult *read, ReadingResult *resul
         if (q < 0)
                 return q;
         if (read->people == 0 && people > 0)
-                return incomplete(result, "nobody was found below %s with %s, where %llu people were at the last complete read",
+                return incomplete(result,
+                                  "nobody was found below %s with %s, where %llu people were at the last "
+                                  "complete read",
                                   r->config->directory.people.base, r->config->directory.people.filter,
                                   (unsigned long long) people);
         newly = r->lacking > lacking ? r->lacking - lacking : 0;
@@ -149,8 +157,11 @@ static int check_counts(Reading *r, const ReadResult *read, ReadingResult *resul
         if (allowed < LACKING_LEAST)
                 allowed = LACKING_LEAST;
         if (found && people > 0 && newly > allowed)
-                return incomplete(result, "%llu people newly lack a required attribute (%llu are allowed, by limits.percent): may "
-                                  "the bind DN still read it?", (unsigned long long) newly, (unsigned long long) allowed);
+                return incomplete(result,
+                                  "%llu people newly lack a required attribute (%llu are allowed, by "
+                                  "limits.percent): may "
+                                  "the bind DN still read it?",
+                                  (unsigned long long) newly, (unsigned long long) allowed);
         return 0;
 }
 
@@ -167,7 +178,8 @@ static int check_read(Reading *r, const ReadResult *read, ReadingResult *result)
 
 /* ---- keeping it ---- */
 
-/* The grace of leavers grows by the time between complete reads, never backwards, capped: a machine that slept proves nothing. */
+/* The grace of leavers grows by the time between complete reads, never backwards, capped: a machine that
+ * slept proves nothing. */
 static int grow_span(Reading *r, usec_t wall, usec_t *ret) {
         uint64_t last = 0;
         bool found;
@@ -243,7 +255,8 @@ static void on_done(const ReadResult *read, void *userdata) {
                 .ldap_rc = read->ldap_rc,
                 .people = read->people,
                 .duration = read->duration,
-                .absence_proven = read->state == READ_COMPLETE && read->without_id == 0 && r->duplicates == 0,
+                .absence_proven =
+                                read->state == READ_COMPLETE && read->without_id == 0 && r->duplicates == 0,
         };
         reading_done_t done = r->done;
         int q = r->store_result;
@@ -274,8 +287,8 @@ static void on_done(const ReadResult *read, void *userdata) {
 
 /* ---- making, starting, stopping ---- */
 
-int reading_new(Loop *loop, Store *store, const Config *config, Source *source, const Secret *bind_secret, uint32_t needs,
-                bool dry_run, Reading **ret) {
+int reading_new(Loop *loop, Store *store, const Config *config, Source *source, const Secret *bind_secret,
+                uint32_t needs, bool dry_run, Reading **ret) {
         Reading *r = calloc(1, sizeof(*r));
 
         if (!r)

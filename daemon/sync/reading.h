@@ -17,15 +17,17 @@ typedef struct ReadingResult {
         bool store_failed;
         PeopleCounts counts;
         usec_t grow;                    /* time that counts for the grace of leavers */
-        People *rows;                   /* all rows after a complete read, owned by the receiver (TAKE it); else NULL */
+        /* all rows after a complete read, owned by the receiver (TAKE it); else NULL */
+        People *rows;
         usec_t duration;
 } ReadingResult;
 
 typedef void (*reading_done_t)(ReadingResult *result, void *userdata);
 
-/* All borrowed. needs: bit per PersonField that some target can't do without. dry_run: the rows are made, and not kept. */
-int reading_new(Loop *loop, Store *store, const Config *config, Source *source, const Secret *bind_secret, uint32_t needs,
-                bool dry_run, Reading **ret);
+/* All borrowed. needs: bit per PersonField that some target can't do without. dry_run: the rows are made,
+ * and not kept. */
+int reading_new(Loop *loop, Store *store, const Config *config, Source *source, const Secret *bind_secret,
+                uint32_t needs, bool dry_run, Reading **ret);
 Reading *reading_free(Reading *reading);
 DEFINE_CLEANUP(Reading *, reading_free);
 /* -EBUSY while one runs. done: once, never from inside. */

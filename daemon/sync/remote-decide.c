@@ -45,16 +45,20 @@ static void log_held(Remote *r) {
                 .plan = r->held->hash,
         };
 
-        log_event(LOG_WARNING, &fields, "%s: plan %s with %zu %s is held: %s", r->target->name, r->held->hash,
-                  r->held->n_actions, r->held->n_actions == 1 ? "action" : "actions", r->held->reason);
+        log_event(LOG_WARNING, &fields, "%s: plan %s with %zu %s is held: %s", r->target->name,
+                  r->held->hash, r->held->n_actions, r->held->n_actions == 1 ? "action" : "actions",
+                  r->held->reason);
 }
 
 static void log_summary(Remote *r, const Judgement *j) {
         LogFields fields = { .target = r->target->name, .cycle = r->in.cycle };
         int priority = j->n_queued + j->n_adopted > 0 ? LOG_INFO : LOG_DEBUG;
 
-        log_event(priority, &fields, "%s: %zu people belong here, %zu accounts; %zu actions queued, %zu accounts adopted, %zu blocked",
-                  r->target->name, r->plan->n_in_scope, r->accounts->n, j->n_queued, j->n_adopted, r->plan->n_blocked);
+        log_event(priority, &fields,
+                  "%s: %zu people belong here, %zu accounts; %zu actions queued, %zu accounts adopted, %zu "
+                  "blocked",
+                  r->target->name, r->plan->n_in_scope, r->accounts->n, j->n_queued, j->n_adopted,
+                  r->plan->n_blocked);
 }
 
 static void apply_judgement(Remote *r, Judgement *j) {

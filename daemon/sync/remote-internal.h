@@ -24,8 +24,10 @@ struct Remote {
         usec_t roles_read;              /* monotonic; 0: never */
         bool listing_failed;            /* the last one, and that was said */
         bool listed;                    /* since this comparison began */
-        bool fault;                     /* of the store or of memory ended it: the next cycle tries again, nothing before */
-        usec_t asked;                   /* monotonic: the complete read that the last plan stands on; 0: none */
+        /* of the store or of memory ended it: the next cycle tries again, nothing before */
+        bool fault;
+        /* monotonic: the complete read that the last plan stands on; 0: none */
+        usec_t asked;
         uint64_t blocked_seen;          /* what was logged last, so that it is said once */
         bool again;                     /* an operator decided something that the next judgement counts */
         /* reconciling */

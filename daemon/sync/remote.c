@@ -80,8 +80,8 @@ static void say_listing_failed(Remote *r, const ListerResult *result) {
 
         /* Once for each outage: the channel tells of every try. */
         log_event(r->listing_failed ? LOG_DEBUG : LOG_WARNING, &fields,
-                  "%s: the accounts couldn't be listed: %s; nothing is removed or created on this account", r->target->name,
-                  result->outcome.detail);
+                  "%s: the accounts couldn't be listed: %s; nothing is removed or created on this account",
+                  r->target->name, result->outcome.detail);
         r->listing_failed = true;
 }
 
@@ -124,8 +124,8 @@ static void on_listed(ListerResult *result, void *userdata) {
                 loop_task_arm(r->decide);
 }
 
-/* A short first page may end the listing when nobody without a link belongs here: then no create is planned. A canary
- * may stand on a later page. */
+/* A short first page may end the listing when nobody without a link belongs here: then no create is
+ * planned. A canary may stand on a later page. */
 static bool nobody_is_new(const Remote *r) {
         return r->target->n_canaries == 0 && r->in.people && r->links && r->links->n >= r->in.people->n;
 }
@@ -140,7 +140,8 @@ int remote_list(Remote *r) {
         r->report.pages = 0;
         r->listed = true;
         may_end_short = !r->look_wanted && nobody_is_new(r);
-        q = lister_start(r->lister, with_roles, may_end_short, may_end_short ? r->links : NULL, on_listed, r);
+        q = lister_start(r->lister, with_roles, may_end_short, may_end_short ? r->links : NULL, on_listed,
+                         r);
         if (q < 0)
                 return q;
         if (r->look_wanted) {
@@ -156,7 +157,8 @@ int remote_list(Remote *r) {
 static bool listing_is_young(const Remote *r) {
         usec_t wall = loop_wall(r->env.loop);
 
-        if (!r->accounts || r->in.fresh_listing || (!r->roles_read && channel_driver(r->channel)->has_roles_call))
+        if (!r->accounts || r->in.fresh_listing ||
+            (!r->roles_read && channel_driver(r->channel)->has_roles_call))
                 return false;
         return r->accounts->begun <= wall && wall - r->accounts->begun < r->target->list_interval;
 }
@@ -191,8 +193,9 @@ int remote_reconcile(Remote *r, const RemoteInput *in, remote_done_t done, void 
 usec_t remote_retry_at(const Remote *r) {
         if (r->again && !r->done)
                 return 0;
-        if (r->fault || r->report.bad_role || (r->report.state != REMOTE_UNREACHABLE && r->report.state != REMOTE_INCOMPLETE &&
-                                   r->report.state != REMOTE_PARKED))
+        if (r->fault || r->report.bad_role ||
+            (r->report.state != REMOTE_UNREACHABLE && r->report.state != REMOTE_INCOMPLETE &&
+             r->report.state != REMOTE_PARKED))
                 return USEC_INFINITY;
         return channel_next_free(r->channel);
 }
@@ -329,7 +332,8 @@ int remote_new(const RemoteEnv *env, Channel *channel, Remote **ret) {
         q = resetter_new(env->loop, env->store, env->config, channel, &hooks, &r->resetter);
         if (q < 0)
                 return q;
-        q = loop_task_new(env->loop, LOOP_SLICE, "compare people and accounts", remote_decide, r, &r->decide);
+        q = loop_task_new(env->loop, LOOP_SLICE, "compare people and accounts", remote_decide, r,
+                          &r->decide);
         if (q < 0)
                 return q;
         q = loop_timer_new(env->loop, LOOP_SLICE, "look at the target", begin_look, r, &r->look_timer);
@@ -375,7 +379,8 @@ void remote_drain(Remote *r) {
 
         if (r->done) {
                 r->report.state = REMOTE_UNREACHABLE;
-                snprintf(r->report.reason, sizeof(r->report.reason), "the listing wasn't finished; the next call is free at %s",
+                snprintf(r->report.reason, sizeof(r->report.reason),
+                         "the listing wasn't finished; the next call is free at %s",
                          usec_format_wall(channel_next_free(r->channel), text));
         }
         r->done = NULL;
@@ -387,7 +392,8 @@ void remote_drain(Remote *r) {
 }
 
 bool remote_is_idle(const Remote *r) {
-        return !r->done && !lister_is_running(r->lister) && worker_is_idle(r->worker) && resetter_is_idle(r->resetter);
+        return !r->done && !lister_is_running(r->lister) && worker_is_idle(r->worker) &&
+               resetter_is_idle(r->resetter);
 }
 
 usec_t remote_next_due(const Remote *r) {

@@ -35,9 +35,11 @@ typedef struct RemoteInput {
         const People *people;           /* borrowed until done */
         int64_t cycle;
         usec_t started;                 /* wall: when the cycle (or the retry) began */
-        usec_t read_at;                 /* monotonic: when the complete read ended that the people come from */
+        /* monotonic: when the complete read ended that the people come from */
+        usec_t read_at;
         bool absence_proven;
-        usec_t grow;                    /* time that counts for the grace of those who don't belong here any more */
+        /* time that counts for the grace of those who don't belong here any more */
+        usec_t grow;
         bool fresh_listing;             /* the cached one won't do */
 } RemoteInput;
 
@@ -50,7 +52,8 @@ typedef struct RemoteReport {
         const Plan *plan;               /* NULL: none could be made */
         const HeldPlan *held;           /* NULL: none */
         size_t n_suppressed;            /* wishes equal to a dead letter or dropped one */
-        size_t n_open;                  /* acts that are asked for and not queued: held, or a dry run's differences */
+        /* acts that are asked for and not queued: held, or a dry run's differences */
+        size_t n_open;
         char hash[PLAN_HASH_LEN + 1];   /* of those, with the adoptions: what approve takes */
         char approved[PLAN_HASH_LEN + 1];       /* the approval that was used, "" */
         char stale[PLAN_HASH_LEN + 1];  /* an operator's standing approval that fitted no plan, "" */
@@ -64,16 +67,18 @@ DEFINE_CLEANUP(Remote *, remote_free);
 const TargetConfig *remote_config(const Remote *remote);
 const RemoteReport *remote_report(const Remote *remote);
 
-/* Lists (unless the cached listing is young enough), compares, judges, queues. done: once, never from inside. -EBUSY while one runs. */
+/* Lists (unless the cached listing is young enough), compares, judges, queues. done: once, never from
+ * inside. -EBUSY while one runs. */
 typedef void (*remote_done_t)(Remote *remote, void *userdata);
 int remote_reconcile(Remote *remote, const RemoteInput *in, remote_done_t done, void *userdata);
-/* When a failed reconciliation is worth another try: wall time; USEC_INFINITY: it didn't fail, or waits for a person. */
+/* When a failed reconciliation is worth another try: wall time; USEC_INFINITY: it didn't fail, or waits
+ * for a person. */
 usec_t remote_retry_at(const Remote *remote);
 
 /* A reconciliation is under way. */
 bool remote_is_busy(const Remote *remote);
-/* Something was decided that the next judgement counts: have one soon (remote_retry_at() is then 0), by the listing
- * that there is. */
+/* Something was decided that the next judgement counts: have one soon (remote_retry_at() is then 0), by
+ * the listing that there is. */
 void remote_ask_again(Remote *remote);
 bool remote_is_asked_again(const Remote *remote);
 
@@ -87,7 +92,8 @@ void remote_kick(Remote *remote);
 /* As worker_let_go(). */
 int remote_let_go(Remote *remote, int64_t id);
 
-/* The last complete listing, with our own changes since; NULL: none yet. Borrowed until the next turn of the loop. */
+/* The last complete listing, with our own changes since; NULL: none yet. Borrowed until the next turn of
+ * the loop. */
 const Accounts *remote_accounts(const Remote *remote);
 /* As channel_parked_until() and channel_next_free(). */
 usec_t remote_parked(const Remote *remote, OutcomeClass *ret_class, const char **ret_detail);

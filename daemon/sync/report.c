@@ -51,7 +51,8 @@ static ExitCode remote_exit_code(const ReportInput *in, const Remote *remote) {
         left = counts.waiting + counts.uncertain + counts.running;
         if (left > 0 && remote_parked_until(remote) > 0)
                 code = exit_code_worse(code, EXIT_TARGET);
-        /* A dead letter is a difference in the run that gives it up, too: only later plans count it as suppressed. */
+        /* A dead letter is a difference in the run that gives it up, too: only later plans count it as
+         * suppressed. */
         if (left + counts.dead + report->n_open + report->n_suppressed + report->n_not_carried_out > 0)
                 code = exit_code_worse(code, EXIT_DIFFERENCES);
         if (report->plan && report->plan->n_blocked > 0)
@@ -222,12 +223,14 @@ static const char *state_of(const Remote *remote) {
         const RemoteReport *report = remote_report(remote);
 
         if (report->state == REMOTE_UNKNOWN)
-                return remote_state_to_string(remote_parked_until(remote) > 0 ? REMOTE_PARKED : REMOTE_INCOMPLETE);
+                return remote_state_to_string(remote_parked_until(remote) > 0 ? REMOTE_PARKED
+                                                                              : REMOTE_INCOMPLETE);
         return remote_state_to_string(report->state);
 }
 
 static const char *reason_of(const RemoteReport *report) {
-        return report->state == REMOTE_UNKNOWN ? "not compared: there is no complete read of the directory" : report->reason;
+        return report->state == REMOTE_UNKNOWN ? "not compared: there is no complete read of the directory"
+                                               : report->reason;
 }
 
 static int put_target(const ReportInput *in, const Remote *remote, StrBuf *out) {
@@ -266,8 +269,11 @@ int report_json(const ReportInput *in, ExitCode code, StrBuf *out) {
         size_t n = 0;
         int r = 0, q;
 
-        strbuf_printf(out, "{\"version\":1,\"exit\":%d,\"cycle\":%lld,\"directory\":{\"state\":\"%s\",\"people\":%llu,", code,
-                      (long long) cycle->number, read_state_to_string(cycle), (unsigned long long) cycle->people);
+        strbuf_printf(out,
+                      "{\"version\":1,\"exit\":%d,\"cycle\":%lld,\"directory\":{\"state\":\"%s\",\"people\":"
+                      "%llu,",
+                      code, (long long) cycle->number, read_state_to_string(cycle),
+                      (unsigned long long) cycle->people);
         report_put_pair(out, "error", cycle->error);
         strbuf_puts(out, "},\"targets\":[");
         for (size_t i = 0; i < engine_n_remotes(in->engine); i++) {
@@ -289,8 +295,10 @@ static void text_row(const ActionRow *row, void *userdata) {
         const AccountState *state = a->has_after ? &a->after : &a->before;
         StrBuf *out = userdata;
 
-        strbuf_printf(out, "  %-9s %-9s %s", row->state, action_kind_to_string(a->kind), a->address ? a->address : a->person);
-        if (a->has_before && a->has_after && a->before.role && a->after.role && !str_eq(a->before.role, a->after.role))
+        strbuf_printf(out, "  %-9s %-9s %s", row->state, action_kind_to_string(a->kind),
+                      a->address ? a->address : a->person);
+        if (a->has_before && a->has_after && a->before.role && a->after.role &&
+            !str_eq(a->before.role, a->after.role))
                 strbuf_printf(out, "  %s -> %s", a->before.role, a->after.role);
         else if (state->role)
                 strbuf_printf(out, "  %s", state->role);
@@ -304,13 +312,16 @@ static void text_row(const ActionRow *row, void *userdata) {
 static void text_plan(const Plan *plan, StrBuf *out) {
         for (size_t i = 0; i < plan->n_blocked; i++)
                 strbuf_printf(out, "  blocked   %s: %s\n",
-                              plan->blocked[i].address ? plan->blocked[i].address : plan->blocked[i].person, plan->blocked[i].reason);
+                              plan->blocked[i].address ? plan->blocked[i].address : plan->blocked[i].person,
+                              plan->blocked[i].reason);
         for (size_t i = 0; i < plan->n_drift; i++)
-                strbuf_printf(out, "  drift     %s: %s is \"%s\" in the directory, \"%s\" at the account\n", plan->drift[i].person,
-                              plan->drift[i].field, plan->drift[i].directory ? plan->drift[i].directory : "",
+                strbuf_printf(out, "  drift     %s: %s is \"%s\" in the directory, \"%s\" at the account\n",
+                              plan->drift[i].person, plan->drift[i].field,
+                              plan->drift[i].directory ? plan->drift[i].directory : "",
                               plan->drift[i].account ? plan->drift[i].account : "");
         for (size_t i = 0; i < plan->n_notes; i++)
-                strbuf_printf(out, "  note      %s: %s\n", plan->notes[i].address ? plan->notes[i].address : plan->notes[i].person,
+                strbuf_printf(out, "  note      %s: %s\n",
+                              plan->notes[i].address ? plan->notes[i].address : plan->notes[i].person,
                               plan->notes[i].reason);
 }
 
@@ -329,7 +340,8 @@ static int text_target(const ReportInput *in, const Remote *remote, StrBuf *out)
         if (report->plan)
                 text_plan(report->plan, out);
         if (report->held)
-                strbuf_printf(out, "  to let it go ahead: idsyncd --once --approve %s\n", report->held->hash);
+                strbuf_printf(out, "  to let it go ahead: idsyncd --once --approve %s\n",
+                              report->held->hash);
         return r;
 }
 

@@ -101,8 +101,8 @@ static void say_consumed(const ResetsInput *in, const Person *p, const char *why
                 .cycle = in->cycle,
         };
 
-        log_event(LOG_NOTICE, &fields, "%s: the password signal of %s leads to nothing: %s", in->target->name,
-                  p->field[PERSON_EMAIL] ? p->field[PERSON_EMAIL] : p->id, why);
+        log_event(LOG_NOTICE, &fields, "%s: the password signal of %s leads to nothing: %s",
+                  in->target->name, p->field[PERSON_EMAIL] ? p->field[PERSON_EMAIL] : p->id, why);
 }
 
 static Action reset_of(const Person *p, const Account *account) {
@@ -129,7 +129,8 @@ static int fire(const ResetsInput *in, const Known *k, const Person *p, Plan *pl
         r = store_queue_probe(in->store, in->target->name, &a, NULL, &put);
         if (r < 0)
                 return r;
-        /* One thing at a time: what the plan asks for goes first, then the signal still differs from what is remembered. */
+        /* One thing at a time: what the plan asks for goes first, then the signal still differs from what
+         * is remembered. */
         if (put != QUEUE_PUT_NEW || strindex_find(&k->acts, plan->actions, p->id) != STRINDEX_NONE)
                 return 1;
         return plan_add_action(plan, &a);
@@ -138,8 +139,8 @@ static int fire(const ResetsInput *in, const Known *k, const Person *p, Plan *pl
 static int look_at(const ResetsInput *in, const Known *k, const Person *p, Plan *plan, Resets *ret) {
         uint32_t pos = strindex_find(&k->signals, k->items, p->id);
         bool known = pos != STRINDEX_NONE;
-        SignalEdge edge = signal_edge(in->config->directory.password_reset.when, known, known ? k->items[pos].value : NULL,
-                                      p->signal);
+        SignalEdge edge = signal_edge(in->config->directory.password_reset.when, known,
+                                      known ? k->items[pos].value : NULL, p->signal);
         int r;
 
         if (edge == SIGNAL_SAME)
@@ -171,7 +172,8 @@ static int add_held(const ResetsInput *in, const Known *k, size_t n_before, Plan
         for (size_t i = 0; i < held->n_actions; i++) {
                 const Action *a = &held->actions[i];
 
-                if (a->kind != ACTION_RESET || !account_of(in, k, a->person) || is_asked_for(plan, n_before, a->person))
+                if (a->kind != ACTION_RESET || !account_of(in, k, a->person) ||
+                    is_asked_for(plan, n_before, a->person))
                         continue;
                 r = plan_add_action(plan, a);
                 if (r < 0)

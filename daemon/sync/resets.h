@@ -25,9 +25,10 @@ typedef struct ResetsInput {
         bool paused;
 } ResetsInput;
 
-/* Adds a reset to the plan for each signal that fires at a linked account, and those of a held plan, which nobody asks for again; the plan is
- * finished anew. A signal that fires for somebody without an account here, or at a paused target, leads to nothing, and that is logged. One whose
- * person has something else in the queue isn't looked at in this cycle. 0, -errno. */
+/* Adds a reset to the plan for each signal that fires at a linked account, and those of a held plan,
+ * which nobody asks for again; the plan is finished anew. A signal that fires for somebody without an
+ * account here, or at a paused target, leads to nothing, and that is logged. One whose person has
+ * something else in the queue isn't looked at in this cycle. 0, -errno. */
 int resets_find(const ResetsInput *in, Plan *plan, Resets *ret);
 /* Within the transaction that queues or holds the plan. */
 int resets_record(Store *store, const char *target, const Resets *resets);

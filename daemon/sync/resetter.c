@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One batch at a time. A batch that is refused is halved until the bad member is alone, so that one bad address stops nobody else. */
+/* One batch at a time. A batch that is refused is halved until the bad member is alone, so that one bad
+ * address stops nobody else. */
 #include <errno.h>
 
 #include "base/failpoint.h"
@@ -19,7 +20,8 @@ struct Resetter {
         LoopTask *task;
         LoopTimer *timer;
         bool started, draining;
-        bool must_look, look_begun;     /* before an uncertain reset is settled: a listing that begins after its call */
+        /* before an uncertain reset is settled: a listing that begins after its call */
+        bool must_look, look_begun;
         bool waits_for_look;            /* some uncertain reset is due */
         ChannelCall *call;
         QueueItem **items;              /* of the batch under way; room for reset_batch */
@@ -52,10 +54,13 @@ static void store_fault(Resetter *r, int q) {
 
 /* ---- ends ---- */
 
-static void log_end(Resetter *r, const QueueItem *item, QueueState state, const Outcome *outcome, const char *detail) {
+static void log_end(Resetter *r, const QueueItem *item, QueueState state, const Outcome *outcome,
+                    const char *detail) {
         bool done = state == QUEUE_DONE;
         LogFields fields = {
-                .message_id = done ? MSGID_ACTION_DONE : state == QUEUE_DEAD ? MSGID_DEAD_LETTER : MSGID_LAST_OR_PROTECTED_KEPT,
+                .message_id = done                  ? MSGID_ACTION_DONE
+                              : state == QUEUE_DEAD ? MSGID_DEAD_LETTER
+                                                    : MSGID_LAST_OR_PROTECTED_KEPT,
                 .target = r->target->name,
                 .action = action_kind_to_string(ACTION_RESET),
                 .action_id = item->id,
@@ -67,12 +72,18 @@ static void log_end(Resetter *r, const QueueItem *item, QueueState state, const 
                 .http_status = outcome ? outcome->http_status : 0,
         };
 
-        log_event(done ? LOG_INFO : state == QUEUE_DEAD ? LOG_ERR : LOG_WARNING, &fields, "%s: reset %s: %s%s%s", r->target->name,
-                  item->action.address, done ? "done" : state == QUEUE_DEAD ? "given up" : "not done", detail ? ": " : "",
-                  detail ? detail : "");
+        log_event(done                  ? LOG_INFO
+                  : state == QUEUE_DEAD ? LOG_ERR
+                                        : LOG_WARNING,
+                  &fields, "%s: reset %s: %s%s%s", r->target->name, item->action.address,
+                  done                  ? "done"
+                  : state == QUEUE_DEAD ? "given up"
+                                        : "not done",
+                  detail ? ": " : "", detail ? detail : "");
 }
 
-static int end_item(Resetter *r, QueueItem *item, QueueState state, usec_t due, const Outcome *outcome, const char *detail) {
+static int end_item(Resetter *r, QueueItem *item, QueueState state, usec_t due, const Outcome *outcome,
+                    const char *detail) {
         QueueChange change = {
                 .state = state,
                 .was_uncertain = item->was_uncertain,
@@ -93,7 +104,8 @@ static const char *refusal_of(const Resetter *r, size_t i) {
 
 typedef struct End { QueueState state; usec_t due; const char *detail; } End;
 
-/* All rows of the batch in one transaction, then the log. A member that was refused by name ends as a dead letter. */
+/* All rows of the batch in one transaction, then the log. A member that was refused by name ends as a
+ * dead letter. */
 static void end_batch(Resetter *r, const End *end, const Outcome *outcome) {
         int q;
 
@@ -127,8 +139,10 @@ static void end_batch(Resetter *r, const End *end, const Outcome *outcome) {
 }
 
 static void end_refused(Resetter *r, const Outcome *outcome) {
-        bool halve = r->n_items > 1 && (outcome->http_status == 400 || outcome->http_status == 413 || outcome->http_status == 422);
-        const End dead = { QUEUE_DEAD, 0, outcome->detail }, again = { QUEUE_WAITING, loop_wall(r->loop), outcome->detail };
+        bool halve = r->n_items > 1 && (outcome->http_status == 400 || outcome->http_status == 413 ||
+                                        outcome->http_status == 422);
+        const End dead = { QUEUE_DEAD, 0, outcome->detail },
+                  again = { QUEUE_WAITING, loop_wall(r->loop), outcome->detail };
 
         if (halve)
                 r->next_size = (r->n_items + 1) / 2;
@@ -136,8 +150,10 @@ static void end_refused(Resetter *r, const Outcome *outcome) {
 }
 
 static void end_uncertain(Resetter *r, const Outcome *outcome) {
-        static const char once[] = "it is unknown whether the password was reset; by reset_uncertain = \"once\" it isn't tried again";
-        const End dead = { QUEUE_DEAD, 0, once }, again = { QUEUE_WAITING, channel_next_free(r->channel), "no answer came" };
+        static const char once[] = "it is unknown whether the password was reset; by reset_uncertain = "
+                                   "\"once\" it isn't tried again";
+        const End dead = { QUEUE_DEAD, 0, once },
+                  again = { QUEUE_WAITING, channel_next_free(r->channel), "no answer came" };
         const End look = { QUEUE_UNCERTAIN, channel_next_free(r->channel), "no answer came" };
 
         r->must_look = true;
@@ -150,13 +166,15 @@ static void end_uncertain(Resetter *r, const Outcome *outcome) {
 
 static void on_done(const Outcome *outcome, bool sent _unused_, void *userdata) {
         Resetter *r = userdata;
-        const End done = { QUEUE_DONE, 0, NULL }, later = { QUEUE_WAITING, channel_next_free(r->channel), outcome->detail };
+        const End done = { QUEUE_DONE, 0, NULL },
+                  later = { QUEUE_WAITING, channel_next_free(r->channel), outcome->detail };
 
         failpoint("reset-answered");
         r->call = NULL;
         if (outcome->class == OUTCOME_OK || outcome->class == OUTCOME_ALREADY) {
                 /* Grown back step by step: the bad member may have been the only one. */
-                r->next_size = r->next_size * 2 < r->target->reset_batch ? r->next_size * 2 : r->target->reset_batch;
+                r->next_size = r->next_size * 2 < r->target->reset_batch ? r->next_size * 2
+                                                                         : r->target->reset_batch;
                 end_batch(r, &done, outcome);
         } else if (outcome->class == OUTCOME_REJECTED)
                 end_refused(r, outcome);
@@ -170,7 +188,8 @@ static void on_done(const Outcome *outcome, bool sent _unused_, void *userdata) 
 
 /* When the password was last reset, as far as is known: to tell later whether this call did it. */
 static int note_mark(Resetter *r, size_t i) {
-        const char *mark = r->driver->reset_mark && r->accounts[i] ? r->driver->reset_mark(r->accounts[i]) : "";
+        const char *mark =
+                        r->driver->reset_mark && r->accounts[i] ? r->driver->reset_mark(r->accounts[i]) : "";
 
         return r->driver->reset_mark ? store_queue_memo(r->store, r->items[i]->id, *mark ? mark : NULL) : 0;
 }
@@ -225,14 +244,18 @@ static int send_batch(Resetter *r) {
 /* ---- making a batch ---- */
 
 static ResetFate fate_of(const Resetter *r, const QueueItem *item) {
-        const Account *account = accounts_by_id(r->hooks.accounts(r->hooks.userdata), item->action.remote_id);
+        const Account *account =
+                        accounts_by_id(r->hooks.accounts(r->hooks.userdata), item->action.remote_id);
 
-        return r->driver->reset_fate ? r->driver->reset_fate(item->memo, item->begun, account) : RESET_UNKNOWN;
+        return r->driver->reset_fate ? r->driver->reset_fate(item->memo, item->begun, account)
+                                     : RESET_UNKNOWN;
 }
 
-/* What a crash or a lost answer left. 1: it goes into the batch; 0: it ended here, or waits for a listing. */
+/* What a crash or a lost answer left. 1: it goes into the batch; 0: it ended here, or waits for a
+ * listing. */
 static int settle_uncertain(Resetter *r, QueueItem *item) {
-        static const char once[] = "it is unknown whether the password was reset; by reset_uncertain = \"once\" it isn't tried again";
+        static const char once[] = "it is unknown whether the password was reset; by reset_uncertain = "
+                                   "\"once\" it isn't tried again";
         ResetFate fate;
         int q;
 
@@ -298,7 +321,8 @@ static int add_member(Resetter *r, QueueItem *take_item) {
 
         r->items[r->n_items] = take_item;
         if (r->driver->reset_has_passwords && r->driver->reset_has_passwords(r->target))
-                q = secret_generate_password(r->config->password.length, r->config->password.classes, &r->passwords[r->n_items]);
+                q = secret_generate_password(r->config->password.length, r->config->password.classes,
+                                             &r->passwords[r->n_items]);
         r->n_items++;
         return q;
 }
@@ -320,7 +344,8 @@ static bool may_run(const Resetter *r) {
 
         if (parked > wall)
                 loop_timer_after(r->timer, parked - wall);
-        return r->started && !r->draining && !channel_is_paused(r->channel) && !r->call && r->hooks.accounts(r->hooks.userdata) && !parked;
+        return r->started && !r->draining && !channel_is_paused(r->channel) && !r->call &&
+               r->hooks.accounts(r->hooks.userdata) && !parked;
 }
 
 static void on_task(void *userdata) {
@@ -359,7 +384,8 @@ static int make_room(Resetter *r) {
         return r->items && r->passwords && r->accounts && r->actions ? 0 : -ENOMEM;
 }
 
-int resetter_new(Loop *loop, Store *store, const Config *config, Channel *channel, const WorkerHooks *hooks, Resetter **ret) {
+int resetter_new(Loop *loop, Store *store, const Config *config, Channel *channel, const WorkerHooks *hooks,
+                 Resetter **ret) {
         _cleanup_(resetter_freep) Resetter *r = calloc(1, sizeof(*r));
         int q;
 
@@ -413,7 +439,8 @@ static void leave_ended(Resetter *r) {
         for (size_t i = 0; i < r->n_items; i++) {
                 _cleanup_(queue_item_freep) QueueItem *item = NULL;
 
-                if (store_queue_get(r->store, r->items[i]->id, &item) >= 0 && (!item || item->finished > 0)) {
+                if (store_queue_get(r->store, r->items[i]->id, &item) >= 0 &&
+                    (!item || item->finished > 0)) {
                         r->call = channel_call_cancel(r->call);
                         forget_batch(r);
                         return;

@@ -93,7 +93,8 @@ const char *rules_changed(const char *before, const char *now, char *buf, size_t
 
         while (*before || *now) {
                 if (line_len(before) != line_len(now) || memcmp(before, now, line_len(now)) != 0) {
-                        /* A list that grew shows the key that follows it in the other text: the longer text knows better. */
+                        /* A list that grew shows the key that follows it in the other text: the longer
+                         * text knows better. */
                         line = strlen(before) > strlen(now) ? before : now;
                         snprintf(buf, size, "%.*s", (int) strcspn(line, " \n"), line);
                         return buf;

@@ -31,7 +31,8 @@ static bool has_left(const Search *s, const char *person) {
         return s->in->absence_proven || (p && p->present && p->disabled);
 }
 
-/* Begun, and not under way. One whose create may have gone out is finished: there may be an account by now. */
+/* Begun, and not under way. One whose create may have gone out is finished: there may be an account by
+ * now. */
 static bool is_stopped(const QueueItem *item) {
         switch (item->state) {
         case QUEUE_WAITING:
@@ -69,7 +70,10 @@ static int look_at(const QueueItem *item, void *userdata) {
 
 static int give_up(const JudgeInput *in, int64_t id) {
         _cleanup_(queue_item_freep) QueueItem *item = NULL;
-        LogFields fields = { .message_id = MSGID_RECREATE_UNFINISHED, .target = in->target->name, .cycle = in->cycle, .action_id = id };
+        LogFields fields = { .message_id = MSGID_RECREATE_UNFINISHED,
+                             .target = in->target->name,
+                             .cycle = in->cycle,
+                             .action_id = id };
         QueueChange change = { .state = QUEUE_DROPPED, .forget = true, .detail = REASON };
         int r;
 
@@ -86,7 +90,8 @@ static int give_up(const JudgeInput *in, int64_t id) {
         fields.person = item->action.person;
         fields.account = item->action.address;
         fields.remote_id = item->action.remote_id;
-        log_event(LOG_NOTICE, &fields, "%s: recreate %s: given up: %s", in->target->name, item->action.address, REASON);
+        log_event(LOG_NOTICE, &fields, "%s: recreate %s: given up: %s", in->target->name,
+                  item->action.address, REASON);
         return 0;
 }
 

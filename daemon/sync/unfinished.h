@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Recreates that stopped after the account was deleted, and whose person has left since: creating it again would give access to a leaver. */
+/* Recreates that stopped after the account was deleted, and whose person has left since: creating it
+ * again would give access to a leaver. */
 #pragma once
 
 #include "sync/judge.h"

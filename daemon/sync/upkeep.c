@@ -34,7 +34,8 @@ static void follow_account(const UpkeepInput *in, Links *links, Link *l) {
 }
 
 static bool differs(const Link *a, const Link *b) {
-        return a->address != b->address || a->employee_number != b->employee_number || a->role != b->role || a->out_for != b->out_for;
+        return a->address != b->address || a->employee_number != b->employee_number || a->role != b->role ||
+               a->out_for != b->out_for;
 }
 
 static int write_link(const UpkeepInput *in, const Link *l) {

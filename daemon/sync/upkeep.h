@@ -17,6 +17,6 @@ typedef struct UpkeepInput {
         bool absence_proven;
 } UpkeepInput;
 
-/* Changes the links, and their rows where they differ: address, employee number and role as they are now; how long the person has not
- * belonged here. 0, -errno of the store. */
+/* Changes the links, and their rows where they differ: address, employee number and role as they are now;
+ * how long the person has not belonged here. 0, -errno of the store. */
 int upkeep_links(const UpkeepInput *in, Links *links);

@@ -26,7 +26,8 @@ typedef struct Job {
         Arena *arena;                   /* of the decoded answer */
         Answer answer;
         const char *document;           /* of the last CALL_GET; in the arena */
-        const Account *account;         /* whose the action's end is: of the answer, or of the listing; NULL: none */
+        /* whose the action's end is: of the answer, or of the listing; NULL: none */
+        const Account *account;
 } Job;
 
 TAILQ_HEAD(JobList, Job);
@@ -64,6 +65,6 @@ void worker_store_fault(Worker *w, int r);
 int job_change_row(Job *job, QueueState state, usec_t due, const Outcome *outcome, const char *detail);
 /* FLOW_DONE: the row, the link, and the reset that follows. */
 int job_write_done(Job *job, const Outcome *outcome, const FlowNext *next);
-/* The account at the end of the action, what no answer told filled in from the listing; in buf, or borrowed. NULL:
- * unknown. */
+/* The account at the end of the action, what no answer told filled in from the listing; in buf, or
+ * borrowed. NULL: unknown. */
 const Account *job_changed_account(const Job *job, Account *buf);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One action through the steps of its flow. Each change of step is in the store before the next byte goes out, so that a crash finds the row
- * RUNNING and the next start looks first. */
+/* One action through the steps of its flow. Each change of step is in the store before the next byte goes
+ * out, so that a crash finds the row RUNNING and the next start looks first. */
 #include <errno.h>
 
 #include "base/failpoint.h"
@@ -105,8 +105,9 @@ static void job_done(Job *job, const Outcome *outcome, const FlowNext *next) {
                 forget_failures(w, job->item->id);
                 fields = job_fields(job, outcome);
                 fields.message_id = MSGID_ACTION_DONE;
-                log_event(LOG_INFO, &fields, "%s: %s %s: done, account %s", w->target->name, action_kind_to_string(a->kind),
-                          a->address, fields.remote_id ? fields.remote_id : "-");
+                log_event(LOG_INFO, &fields, "%s: %s %s: done, account %s", w->target->name,
+                          action_kind_to_string(a->kind), a->address,
+                          fields.remote_id ? fields.remote_id : "-");
                 now = next->link == LINK_DROP ? NULL : job_changed_account(job, &changed);
                 w->hooks.account_changed(a->remote_id, now, w->hooks.userdata);
         }
@@ -121,8 +122,9 @@ static void job_dead(Job *job, const Outcome *outcome, const char *detail, bool 
         if (r >= 0) {
                 forget_failures(job->worker, job->item->id);
                 fields.message_id = critical ? MSGID_RECREATE_UNFINISHED : MSGID_DEAD_LETTER;
-                log_event(critical ? LOG_CRIT : LOG_ERR, &fields, "%s: %s %s: given up (dead letter %lld): %s",
-                          job->worker->target->name, action_kind_to_string(job->item->action.kind), job->item->action.address,
+                log_event(critical ? LOG_CRIT : LOG_ERR, &fields,
+                          "%s: %s %s: given up (dead letter %lld): %s", job->worker->target->name,
+                          action_kind_to_string(job->item->action.kind), job->item->action.address,
                           (long long) job->item->id, detail);
         }
         end_after(job, r);
@@ -144,7 +146,8 @@ static void job_refused(Job *job, const char *reason) {
 
 /* ---- failures ---- */
 
-/* Counts a try only when others succeeded since this action's last failure: a target that is down is not the action's fault. */
+/* Counts a try only when others succeeded since this action's last failure: a target that is down is not
+ * the action's fault. */
 static void count_try(Job *job) {
         Worker *w = job->worker;
         uint64_t now = channel_successes(w->channel);
@@ -169,8 +172,11 @@ static bool out_of_tries(Job *job, const Outcome *outcome) {
 
         if (job->item->attempts < TRIES_MAX)
                 return false;
-        snprintf(detail, sizeof(detail), "failed %u times while other actions succeeded; last: %s", job->item->attempts,
-                 outcome ? outcome->detail : str_empty(job->item->detail) ? "no answer" : job->item->detail);
+        snprintf(detail, sizeof(detail), "failed %u times while other actions succeeded; last: %s",
+                 job->item->attempts,
+                 outcome                        ? outcome->detail
+                 : str_empty(job->item->detail) ? "no answer"
+                                                : job->item->detail);
         job_dead(job, outcome, detail, job->step == STEP_DELETED);
         return true;
 }
@@ -193,7 +199,8 @@ static void job_look(Job *job, const Outcome *outcome) {
         Worker *w = job->worker;
         int r;
 
-        r = job_change_row(job, QUEUE_UNCERTAIN, loop_wall(w->loop), outcome, outcome ? outcome->detail : NULL);
+        r = job_change_row(job, QUEUE_UNCERTAIN, loop_wall(w->loop), outcome,
+                           outcome ? outcome->detail : NULL);
         if (r < 0) {
                 end_after(job, r);
                 return;
@@ -258,7 +265,8 @@ static int on_decode(const HttpResult *result, void *userdata, ErrCtx *err) {
         job->arena = arena_new();
         if (!job->arena)
                 return -ENOMEM;
-        return w->driver->decode_answer(w->target, job->kind, &job->item->action, result, job->arena, &job->answer, err);
+        return w->driver->decode_answer(w->target, job->kind, &job->item->action, result, job->arena,
+                                        &job->answer, err);
 }
 
 /* An API may repeat what it was sent: a password must not come into the store or the log that way. */
@@ -298,7 +306,8 @@ static void on_call_done(const Outcome *outcome, bool sent, void *userdata) {
 }
 
 static bool needs_guard(const Job *job) {
-        return call_is_write(job->kind) && job->item->action.kind != ACTION_CREATE && job->step != STEP_DELETED;
+        return call_is_write(job->kind) && job->item->action.kind != ACTION_CREATE &&
+               job->step != STEP_DELETED;
 }
 
 static int ask_guard(Job *job, ErrCtx *err) {
@@ -346,7 +355,8 @@ static void job_call(Job *job, Call call) {
 
         job->kind = call;
         if (lacks_role(job)) {
-                snprintf(outcome.detail, sizeof(outcome.detail), "the API has no role \"%.200s\"", job->item->action.after.role);
+                snprintf(outcome.detail, sizeof(outcome.detail), "the API has no role \"%.200s\"",
+                         job->item->action.after.role);
                 job_dead(job, NULL, outcome.detail, job->step == STEP_DELETED);
                 return;
         }
@@ -424,7 +434,8 @@ static void job_seen(Job *job, const Accounts *accounts, const Links *links) {
         FlowNext next = { 0 };
 
         /* A recreated account keeps its address, whatever the directory says by now. */
-        if (address_key(a->kind == ACTION_RECREATE && a->before.address ? a->before.address : a->address, &key, NULL) == 0)
+        if (address_key(a->kind == ACTION_RECREATE && a->before.address ? a->before.address : a->address,
+                        &key, NULL) == 0)
                 in.seen = accounts_by_key(accounts, key);
         in.seen_login = accounts_by_login(accounts, a->remote_id ?: a->after.login);
         /* Borrowed from the listing, which outlives this call. */
@@ -438,7 +449,8 @@ static void job_seen(Job *job, const Accounts *accounts, const Links *links) {
 static bool has_recent_listing(const Job *job) {
         const Accounts *accounts = job->worker->hooks.accounts(job->worker->hooks.userdata);
 
-        return accounts && accounts->begun > job->item->queued && accounts->begun <= loop_wall(job->worker->loop);
+        return accounts && accounts->begun > job->item->queued &&
+               accounts->begun <= loop_wall(job->worker->loop);
 }
 
 static void look_at_hand(Job *job) {
@@ -496,13 +508,16 @@ static void job_follow(Job *job, const FlowNext *next, const Outcome *outcome) {
         }
 }
 
-/* Nothing is taken away that a recent complete read doesn't ask for; what was begun is finished all the same. */
+/* Nothing is taken away that a recent complete read doesn't ask for; what was begun is finished all the
+ * same. */
 static bool is_too_stale(const Job *job) {
         const Worker *w = job->worker;
 
-        /* After a start the first read says whether its person is still there; it isn't waited for without end. */
+        /* After a start the first read says whether its person is still there; it isn't waited for
+         * without end. */
         if (job->item->action.kind == ACTION_RECREATE && job->step != STEP_START)
-                return !w->hooks.is_fresh(w->hooks.userdata) && loop_now(w->loop) - w->started_at < USEC_PER_MINUTE;
+                return !w->hooks.is_fresh(w->hooks.userdata) &&
+                       loop_now(w->loop) - w->started_at < USEC_PER_MINUTE;
         return action_kind_is_destructive(job->item->action.kind) && job->step == STEP_START &&
                job->item->state == QUEUE_WAITING && !w->hooks.is_fresh(w->hooks.userdata);
 }
@@ -512,8 +527,8 @@ static void job_put_off(Job *job) {
 
         if (wait > FRESH_WAIT)
                 wait = FRESH_WAIT;
-        end_after(job, job_change_row(job, job->item->state, usec_add(loop_wall(job->worker->loop), wait), NULL,
-                                  "waits for a recent complete read that still asks for it"));
+        end_after(job, job_change_row(job, job->item->state, usec_add(loop_wall(job->worker->loop), wait),
+                                      NULL, "waits for a recent complete read that still asks for it"));
 }
 
 static void job_begin(Job *job) {

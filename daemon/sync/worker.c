@@ -70,7 +70,8 @@ static usec_t real_due(const Worker *w, usec_t due) {
 }
 
 static void arm_timer(Worker *w) {
-        usec_t wall = loop_wall(w->loop), next = USEC_INFINITY, parked = channel_parked_until(w->channel, NULL, NULL);
+        usec_t wall = loop_wall(w->loop), next = USEC_INFINITY,
+               parked = channel_parked_until(w->channel, NULL, NULL);
 
         if (store_queue_next_due(w->store, w->target->name, &next) < 0 || next == USEC_INFINITY)
                 return;
@@ -112,7 +113,8 @@ static void on_task(void *userdata) {
 
         recover(w);
         if (may_run(w) && free_places(w) > 0) {
-                r = store_queue_due(w->store, w->target->name, false, loop_wall(w->loop), w->n_jobs + DUE_SLICE, take_due, &due);
+                r = store_queue_due(w->store, w->target->name, false, loop_wall(w->loop),
+                                    w->n_jobs + DUE_SLICE, take_due, &due);
                 if (r >= 0)
                         r = start_due(w, &due);
                 if (r < 0)
@@ -157,7 +159,8 @@ void worker_looked(Worker *w, const Accounts *accounts) {
 
 /* ---- making, starting, stopping ---- */
 
-int worker_new(Loop *loop, Store *store, const Config *config, Channel *channel, const WorkerHooks *hooks, Worker **ret) {
+int worker_new(Loop *loop, Store *store, const Config *config, Channel *channel, const WorkerHooks *hooks,
+               Worker **ret) {
         _cleanup_(worker_freep) Worker *w = calloc(1, sizeof(*w));
         int r;
 
@@ -239,7 +242,8 @@ void worker_pause(Worker *w) {
 
         for (job = TAILQ_FIRST(&w->jobs); job; job = next) {
                 next = TAILQ_NEXT(job, link);
-                if (job->step == 0 && !job->item->was_uncertain && job->call && !channel_call_is_sent(job->call))
+                if (job->step == 0 && !job->item->was_uncertain && job->call &&
+                    !channel_call_is_sent(job->call))
                         job_end(job);
         }
 }
@@ -277,7 +281,8 @@ static int look_at_due(const QueueItem *item, void *userdata) {
 
         if (item->state != QUEUE_WAITING && item->state != QUEUE_UNCERTAIN)
                 return 0;
-        if (action_kind_is_destructive(item->action.kind) && item->step == STEP_START && item->state == QUEUE_WAITING)
+        if (action_kind_is_destructive(item->action.kind) && item->step == STEP_START &&
+            item->state == QUEUE_WAITING)
                 return 0;
         next->due = due < next->due ? due : next->due;
         return 0;
@@ -304,8 +309,8 @@ static int is_no_job(QueueItem *take_item, void *userdata) {
 
 /* A row that is due and not taken up: a job's own row says nothing about when it goes on. */
 static bool has_more_due(const Worker *w) {
-        return w->n_jobs == 0 || store_queue_due(w->store, w->target->name, false, loop_wall(w->loop), w->n_jobs + 1,
-                                                 is_no_job, (void *) w) != 0;
+        return w->n_jobs == 0 || store_queue_due(w->store, w->target->name, false, loop_wall(w->loop),
+                                                 w->n_jobs + 1, is_no_job, (void *) w) != 0;
 }
 
 usec_t worker_next_due(const Worker *w) {

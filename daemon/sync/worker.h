@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Works off one target's queue. Decides on outcome classes alone; what a step means is the target's flow (target/target.h). */
+/* Works off one target's queue. Decides on outcome classes alone; what a step means is the target's flow
+ * (target/target.h). */
 #pragma once
 
 #include "sync/channel.h"
@@ -15,7 +16,8 @@ typedef struct WorkerHooks {
         const Accounts *(*accounts)(void *userdata);
         /* Does a recent complete read still ask for what is queued? */
         bool (*is_fresh)(void *userdata);
-        /* We changed an account: what was (remote id, or NULL) and what is (or NULL: unknown or gone). Borrowed. */
+        /* We changed an account: what was (remote id, or NULL) and what is (or NULL: unknown or gone).
+         * Borrowed. */
         void (*account_changed)(const char *was, const Account *now, void *userdata);
         /* We reset an account's password: the listing no longer tells when that was last done. */
         void (*account_reset)(const char *remote_id, void *userdata);
@@ -25,7 +27,8 @@ typedef struct WorkerHooks {
 } WorkerHooks;
 
 /* All borrowed. Doesn't run before worker_start(). */
-int worker_new(Loop *loop, Store *store, const Config *config, Channel *channel, const WorkerHooks *hooks, Worker **ret);
+int worker_new(Loop *loop, Store *store, const Config *config, Channel *channel, const WorkerHooks *hooks,
+               Worker **ret);
 /* Calls that were sent are cut off: their rows stay RUNNING and are looked at after the next start. */
 Worker *worker_free(Worker *worker);
 DEFINE_CLEANUP(Worker *, worker_free);
@@ -34,19 +37,22 @@ DEFINE_CLEANUP(Worker *, worker_free);
 void worker_start(Worker *worker);
 /* New rows are in the queue, or roles became known. */
 void worker_kick(Worker *worker);
-/* No new action; those whose call was sent finish, the others go back to waiting. worker_is_idle() tells when. */
+/* No new action; those whose call was sent finish, the others go back to waiting. worker_is_idle() tells
+ * when. */
 void worker_drain(Worker *worker);
 bool worker_is_idle(const Worker *worker);
 /* The channel is paused now: what hasn't begun yet goes back to waiting; what has, goes on to its end. */
 void worker_pause(Worker *worker);
-/* The row is about to be changed by somebody else. 0: the worker hasn't taken it up, or let it go; -EBUSY: its call is
- * under way. */
+/* The row is about to be changed by somebody else. 0: the worker hasn't taken it up, or let it go;
+ * -EBUSY: its call is under way. */
 int worker_let_go(Worker *worker, int64_t id);
-/* When something is to be done next, budget and parking counted: wall time, 0: right now (or under way), USEC_INFINITY: never. */
+/* When something is to be done next, budget and parking counted: wall time, 0: right now (or under way),
+ * USEC_INFINITY: never. */
 usec_t worker_next_due(const Worker *worker);
 
 /* All that is taken up waits for a look: no sense in waiting for more to share it. */
 bool worker_wants_look(const Worker *worker);
-/* A fresh listing begins now, for all that wait; and it ended: complete, or NULL: it failed (look() will be asked again). Borrowed. */
+/* A fresh listing begins now, for all that wait; and it ended: complete, or NULL: it failed (look() will
+ * be asked again). Borrowed. */
 void worker_look_begins(Worker *worker);
 void worker_looked(Worker *worker, const Accounts *accounts);

@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Primavera's outcome table. Rows are tried in order; the last two take what is left: a read that we don't
- * understand is transient, a write uncertain.
+/* Primavera's outcome table. Rows are tried in order; the last two take what is left: a read that we
+ * don't understand is transient, a write uncertain.
  *
- * Sources: the API's status codes (D109129), the operations' own pages, and RFC 9110. What its pages leave
- * open is decided here:
+ * Sources: the API's status codes (D109129), the operations' own pages, and RFC 9110. What its pages
+ * leave open is decided here:
  *   - "Not allowed" is 403 on one page, 401 or 404 on another: so 404 to a call whose path names no user is
- *   a
- *     question of rights. To one that does it is no proof of anything: HINT_NOT_FOUND, and a listing
- *     decides. The
- *     same for any other refusal of such a read: a login that the API won't have in a path must not park the
- *     target.
- *   - How a POST is refused while another job runs isn't told: 409, 423, or words about a job. It may be the documented
- *     400 "Invalid input", which says nothing: refused, but with HINT_JOB_RUNNING, worth a few more tries.
+ *     a question of rights. To one that does it is no proof of anything: HINT_NOT_FOUND, and a listing
+ *     decides. The same for any other refusal of such a read: a login that the API won't have in a path
+ *     must not park the target.
+ *   - How a POST is refused while another job runs isn't told: 409, 423, or words about a job. It may be
+ *     the documented 400 "Invalid input", which says nothing: refused, but with HINT_JOB_RUNNING, worth a
+ *     few more tries.
  *   - 500 is "Underlying Identity Management System threw an error": it may have done something. */
 #include "base/strings.h"
 #include "target/outcome.h"

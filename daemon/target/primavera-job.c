@@ -29,12 +29,23 @@ bool primavera_job_id_is_valid(const char *id, size_t len) {
 }
 
 bool primavera_job_read(const char *memo, PrimaveraJob *ret) {
-        unsigned long long since;
+        char since[24], losses[8];
+        size_t id = memo ? strcspn(memo, " ") : 0, second, third;
         PrimaveraJob job = { 0 };
+        uint64_t n;
 
-        if (!memo || sscanf(memo, "%64[0-9A-Za-z_-] %20llu %5u", job.id, &since, &job.losses) != 3)
+        if (id == 0 || id >= sizeof(job.id) || memo[id] != ' ')
                 return false;
-        job.since = since;
+        second = strcspn(memo + id + 1, " ");
+        third = strlen(memo + id + 1 + second);
+        if (second >= sizeof(since) || third < 2 || third > sizeof(losses))
+                return false;
+        snprintf(job.id, sizeof(job.id), "%.*s", (int) id, memo);
+        snprintf(since, sizeof(since), "%.*s", (int) second, memo + id + 1);
+        snprintf(losses, sizeof(losses), "%s", memo + id + 1 + second + 1);
+        if (parse_u64(since, &job.since) < 0 || parse_u64(losses, &n) < 0 || n > UINT32_MAX)
+                return false;
+        job.losses = (unsigned) n;
         *ret = job;
         return true;
 }
@@ -87,8 +98,10 @@ void primavera_job_busy(const FlowInput *in, Step step, Call call, FlowNext *ret
         }
         if (usec_sub(in->wall, job.since) >= PATIENCE) {
                 flow_dead(in, ret,
-                          "another job has been running at Primavera for hours: %.300s; see to it there, then "
-                          "retry", in->outcome->detail);
+                          "another job has been running at Primavera for hours: %.300s; see to it there, "
+                          "then "
+                          "retry",
+                          in->outcome->detail);
                 return;
         }
         if (in->outcome->has_retry_after)

@@ -59,7 +59,7 @@ static int fill_reset(const TargetConfig *target, const CallInput *in, CallReque
 static const RequestRow rows[_CALL_MAX] = {
         [CALL_TOKEN] = { "GET", "/oauth2/token?tokenExpiry=3600", .max_body = 64u << 10,
                          .fill = fill_token },
-        [CALL_LIST] = { "GET", "/v3/user" },
+        [CALL_LIST] = { "GET", "/v3/user", .max_body = 0 },
         [CALL_GET] = { "GET", "/v3/user", .by_login = true, .max_body = PRIMAVERA_USER_MAX },
         [CALL_UPSERT] = { "POST", "/v3/user", .max_body = ANSWER_MAX, .fill = fill_upsert },
         [CALL_JOB] = { "GET", "/v3/user/status", .by_job = true, .max_body = ANSWER_MAX },

@@ -244,12 +244,12 @@ typedef struct TargetDriver {
          * it whole. */
         void (*feed)(const TargetConfig *target, ListState *state, const char *data, size_t len);
         /* All other calls: what the answer tells, in the arena. NULL action: none is at hand. */
-        int (*decode_answer)(const TargetConfig *target, Call call, const Action *action, const HttpResult *result,
-                             Arena *arena, Answer *ret, ErrCtx *err);
+        int (*decode_answer)(const TargetConfig *target, Call call, const Action *action,
+                             const HttpResult *result, Arena *arena, Answer *ret, ErrCtx *err);
 
         /* CALL_RESET, NULL where a success says all: who of the batch was refused. */
-        int (*decode_reset)(const TargetConfig *target, const Action *const *batch, size_t n, const HttpResult *result,
-                            Arena *arena, Answer *ret, ErrCtx *err);
+        int (*decode_reset)(const TargetConfig *target, const Action *const *batch, size_t n,
+                            const HttpResult *result, Arena *arena, Answer *ret, ErrCtx *err);
         /* Does a reset carry passwords? NULL: no. */
         bool (*reset_has_passwords)(const TargetConfig *target);
         bool reset_needs_account;       /* as listed: who isn't in the listing has to wait */

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Umbrella's outcome table: every answer or failure, of any call, to its class. Rows are tried in order; the
- * last two take what is left: a read that we don't understand is transient, a write uncertain.
+/* Umbrella's outcome table: every answer or failure, of any call, to its class. Rows are tried in order;
+ * the last two take what is left: a read that we don't understand is transient, a write uncertain.
  *
- * Sources: the API's reference ("Response codes"; "Getting started" for the expired token; "Create User" for
- * the address in use), and RFC 9110 for whether a status means that a request was carried out. Decisions:
+ * Sources: the API's reference ("Response codes"; "Getting started" for the expired token; "Create User"
+ * for the address in use), and RFC 9110 for whether a status means that a request was carried out.
+ * Decisions:
  *   - 401, 403, 429 and 503 count by their status line alone, also if the body is cut or too large.
  *   - A redirect is never followed. 301, 307 and 308 say "not here": a write wasn't done. 302 and 303 also
  *     answer a write that was done (RFC 9110 §15.4.4): uncertain.
- *   - 404 to a create or reset is a refusal if it has words in JSON; else a gateway lost its way: no dead letter.
+ *   - 404 to a create or reset is a refusal if it has words in JSON; else a gateway lost its way: no dead
+ *     letter.
  *   - A page of HTML is never Umbrella speaking: no proof that an account is gone. */
 #include "base/strings.h"
 #include "target/outcome.h"
@@ -55,8 +57,7 @@ static const OutcomeRow rows[] = {
         { CREATES, WHOLE, 200, 299, NULL, OUTCOME_UNCERTAIN, 0,
           "success was told without a readable account" },
         { READS, WHOLE, 200, 299, body_is_json, OUTCOME_OK, 0, NULL },
-        { READS, WHOLE, 200, 299, NULL, OUTCOME_TRANSIENT, 0,
-          "success was told without JSON; check url" },
+        { READS, WHOLE, 200, 299, NULL, OUTCOME_TRANSIENT, 0, "success was told without JSON; check url" },
 
         /* Redirects */
         { READS, WHOLE, 300, 399, NULL, OUTCOME_TRANSIENT, 0, NO_REDIRECT },
@@ -75,7 +76,8 @@ static const OutcomeRow rows[] = {
         { BIT(CALL_GET), WHOLE, 404, 404, body_is_no_page, OUTCOME_OK, HINT_NOT_FOUND, NULL },
         { READS, WHOLE, 404, 404, NULL, OUTCOME_TRANSIENT, 0, "check url" },
         { CREATES, WHOLE, 404, 404, body_is_json, OUTCOME_REJECTED, 0, "check url and the role" },
-        { BIT(CALL_RESET), WHOLE, 404, 404, body_is_json, OUTCOME_REJECTED, 0, "check url and organization" },
+        { BIT(CALL_RESET), WHOLE, 404, 404, body_is_json, OUTCOME_REJECTED, 0,
+          "check url and organization" },
         { CREATES | BIT(CALL_RESET), WHOLE, 404, 404, NULL, OUTCOME_TRANSIENT, 0, "check url" },
         /* Request time-out, misdirected, too early: by definition not carried out */
         { WRITES, WHOLE, 408, 408, NULL, OUTCOME_TRANSIENT, 0, NULL },
@@ -113,6 +115,7 @@ static bool body_is_in_use(const HttpResult *result, const char *words) {
         return body_is_no_page(result, words) && text_contains(words, "already in use");
 }
 
-void umbrella_classify(const TargetConfig *target _unused_, Call call, const HttpResult *result, Outcome *ret) {
+void umbrella_classify(const TargetConfig *target _unused_, Call call, const HttpResult *result,
+                       Outcome *ret) {
         outcome_by_table(rows, ELEMENTSOF(rows), call, result, ret);
 }

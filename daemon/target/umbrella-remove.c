@@ -9,8 +9,8 @@
  *              ▼ dead letter             │ not there: on        ▼ "in use": again for ten minutes, then a
  *                                                                 dead letter of priority crit
  *
- * From DELETED on somebody is without the account that they had: there is no way back but on. A DELETE that surely
- * wasn't carried out leads back to START, where the act may still be called off. */
+ * From DELETED on somebody is without the account that they had: there is no way back but on. A DELETE
+ * that surely wasn't carried out leads back to START, where the act may still be called off. */
 #include "model/address.h"
 #include "target/flow.h"
 #include "target/umbrella.h"
@@ -43,7 +43,9 @@ static bool is_the_one(const FlowInput *in) {
 static void another_one(const FlowInput *in, FlowNext *ret) {
         const char *address = in->answer && in->answer->has_account ? in->answer->account.address : NULL;
 
-        flow_dead(in, ret, "account %s has the address %.180s now, not %.180s: it isn't touched; see whose it is, then retry",
+        flow_dead(in, ret,
+                  "account %s has the address %.180s now, not %.180s: it isn't touched; see whose it is, "
+                  "then retry",
                   in->action->remote_id, address ? address : "(none)",
                   in->action->before.address ? in->action->before.address : "(none)");
 }
@@ -83,8 +85,11 @@ void umbrella_delete_after(const FlowInput *in, FlowNext *ret) {
 /* ---- recreate ---- */
 
 static void unfinished(const FlowInput *in, FlowNext *ret) {
-        flow_dead(in, ret, "the account was deleted for its new role \"%.100s\", and can't be created again: %.300s; retry, or "
-                  "create it by hand", in->action->after.role ? in->action->after.role : "", in->outcome->detail);
+        flow_dead(in, ret,
+                  "the account was deleted for its new role \"%.100s\", and can't be created again: %.300s; "
+                  "retry, or "
+                  "create it by hand",
+                  in->action->after.role ? in->action->after.role : "", in->outcome->detail);
         ret->critical = true;
 }
 
@@ -130,7 +135,9 @@ static void got(const FlowInput *in, FlowNext *ret) {
         if (in->outcome->class != OUTCOME_OK)
                 flow_by_class(in, ret);
         else if (not_found(in) && in->step == STEP_START)
-                flow_dead(in, ret, "account %s was gone before its role could change: somebody removed it at Umbrella",
+                flow_dead(in, ret,
+                          "account %s was gone before its role could change: somebody removed it at "
+                          "Umbrella",
                           in->action->remote_id);
         else if (not_found(in))
                 create_again(in, ret);
@@ -177,7 +184,9 @@ void umbrella_recreate_seen(const FlowInput *in, FlowNext *ret) {
         if (!in->seen)
                 flow_call(in, STEP_DELETED, CALL_CREATE_SHORT, ret);
         else if (in->seen_linked) {
-                flow_dead(in, ret, "the account %s with this address is another person's now: correct the directory, then retry",
+                flow_dead(in, ret,
+                          "the account %s with this address is another person's now: correct the directory, "
+                          "then retry",
                           in->seen->remote_id);
                 ret->critical = true;
         } else if (str_eq(in->seen->remote_id, in->action->remote_id))

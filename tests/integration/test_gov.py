@@ -52,7 +52,8 @@ def test_redirects_lead_nowhere(runner, gov):
 
 @pytest.mark.company(people=2)
 def test_no_proxy_of_the_environment(runner, gov):
-    runner.once(env={name: "http://127.0.0.1:9" for name in ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")}, expect=0)
+    names = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
+    runner.once(env={name: "http://127.0.0.1:9" for name in names}, expect=0)
     assert len(gov.emails()) == 2
 
 

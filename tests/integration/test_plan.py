@@ -7,7 +7,7 @@ import sqlite3
 
 import pytest
 
-from lib.company import PEOPLE, Company, Person, group_dn
+from lib.company import PEOPLE, Person, group_dn
 
 HELD = {"first_plan": "hold"}
 

@@ -264,7 +264,8 @@ def test_uncertain(runner, slapd, company, api, again):
 
 
 @pytest.mark.parametrize("again", [False, True])
-@pytest.mark.parametrize("point", ["call-recorded", "call-write-answered", "reset-answered", "reset-recorded", "store-commit",
+@pytest.mark.parametrize("point", ["call-recorded", "call-write-answered", "reset-answered", "reset-recorded",
+                                   "store-commit",
                                    "store-committed"])
 @pytest.mark.company(people=3)
 def test_kill(runner, slapd, company, api, point, again):

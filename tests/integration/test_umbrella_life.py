@@ -177,7 +177,8 @@ POINTS = ["call-recorded", "call-write-answered", "call-read-answered", "job-ste
 
 
 def kill_everywhere(runner, standin, point, change, check):
-    """CHANGE the world, die when POINT is passed for the Nth time, run again to the end, CHECK; for N = 1, 2, … until nothing dies."""
+    """CHANGE the world, die when POINT is passed for the Nth time, run again to the end, CHECK; for N = 1, 2, … until
+    nothing dies."""
     for number in range(1, 200):
         change(number)
         standin.clear_ledger()
@@ -467,7 +468,8 @@ def test_many_organizations_one_key(make_idsyncd, make_standin, slapd, company):
     standin = make_standin(limits=True, state={
         "organizations": [{"id": parent, "name": "Parent"}] + [
             {"id": n, "name": f"Child {n}", "parent": parent,
-             "accounts": [p.account("Full Admin" if k == 0 else "Read Only") for k, p in enumerate(company.people)]} for n in ids],
+             "accounts": [p.account("Full Admin" if k == 0 else "Read Only")
+                          for k, p in enumerate(company.people)]} for n in ids],
         "keys": [{"key": "test-key-73f1", "secret": "tell-nobody-secret-2207", "organization": parent}]},
         quirks={"cross_org": "invite"})
     runner = make_idsyncd(slapd, standin)

@@ -83,7 +83,8 @@ static void answer(void *userdata) {
         request_free(request);
 }
 
-int http_request_start(Http *http, const HttpSpec *spec, http_done_t done, void *userdata, HttpRequest **ret) {
+int http_request_start(Http *http, const HttpSpec *spec, http_done_t done, void *userdata,
+                       HttpRequest **ret) {
         HttpRequest *request = calloc(1, sizeof(*request));
 
         assert(request && the_api);
@@ -91,7 +92,8 @@ int http_request_start(Http *http, const HttpSpec *spec, http_done_t done, void 
         assert(request->answer);
         request->done = done;
         request->userdata = userdata;
-        the_api(spec->method, spec->url, spec->body ? secret_data(spec->body) : "", request->answer, the_userdata);
+        the_api(spec->method, spec->url, spec->body ? secret_data(spec->body) : "", request->answer,
+                the_userdata);
         record(http->loop, spec, request->answer->failure == HTTP_DONE ? request->answer->status : 0);
         assert(loop_timer_new(http->loop, LOOP_IO, "played answer", answer, request, &request->timer) == 0);
         loop_timer_after(request->timer, request->answer->delay + USEC_PER_MSEC);

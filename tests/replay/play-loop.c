@@ -72,12 +72,15 @@ usec_t loop_wall(Loop *loop) {
         return (usec_t) loop->wall;
 }
 
-static void init(Loop *loop, LoopPriority priority, const char *name, loop_fn_t fn, void *userdata, LoopTimer *t) {
-        *t = (LoopTimer){ .loop = loop, .priority = priority, .name = name, .fn = fn, .userdata = userdata, .at = USEC_INFINITY };
+static void init(Loop *loop, LoopPriority priority, const char *name, loop_fn_t fn, void *userdata,
+                 LoopTimer *t) {
+        *t = (LoopTimer){ .loop = loop, .priority = priority, .name = name, .fn = fn, .userdata = userdata };
+        t->at = USEC_INFINITY;
         TAILQ_INSERT_TAIL(&loop->timers, t, link);
 }
 
-int loop_timer_new(Loop *loop, LoopPriority priority, const char *name, loop_fn_t fn, void *userdata, LoopTimer **ret) {
+int loop_timer_new(Loop *loop, LoopPriority priority, const char *name, loop_fn_t fn, void *userdata,
+                   LoopTimer **ret) {
         *ret = calloc(1, sizeof(**ret));
         assert(*ret);
         init(loop, priority, name, fn, userdata, *ret);
@@ -109,7 +112,8 @@ LoopTimer *loop_timer_free(LoopTimer *t) {
         return NULL;
 }
 
-int loop_task_new(Loop *loop, LoopPriority priority, const char *name, loop_fn_t fn, void *userdata, LoopTask **ret) {
+int loop_task_new(Loop *loop, LoopPriority priority, const char *name, loop_fn_t fn, void *userdata,
+                  LoopTask **ret) {
         *ret = calloc(1, sizeof(**ret));
         assert(*ret);
         init(loop, priority, name, fn, userdata, &(*ret)->timer);
@@ -150,7 +154,8 @@ LoopIo *loop_io_free(LoopIo *io _unused_) {
         return NULL;
 }
 
-int loop_signal(Loop *loop _unused_, int signo _unused_, loop_signal_fn_t fn _unused_, void *userdata _unused_) {
+int loop_signal(Loop *loop _unused_, int signo _unused_, loop_signal_fn_t fn _unused_,
+                void *userdata _unused_) {
         return 0;
 }
 

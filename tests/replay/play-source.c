@@ -56,8 +56,8 @@ static void deliver(void *userdata) {
         free(groups);
 }
 
-int source_read_start(Source *source, const Config *config, const Secret *bind_secret _unused_, const SourceHandler *handler,
-                      SourceRead **ret) {
+int source_read_start(Source *source, const Config *config, const Secret *bind_secret _unused_,
+                      const SourceHandler *handler, SourceRead **ret) {
         SourceRead *read = calloc(1, sizeof(*read));
 
         assert(read);

@@ -38,8 +38,10 @@ static bool over_limit(void) {
 }
 
 static void user_json(size_t i, StrBuf *out) {
-        strbuf_printf(out, "{\"id\":%llu,\"email\":\"%s\",\"firstname\":\"F\",\"lastname\":\"L\",\"role\":\"Read Only\",\"roleId\":2,"
-                           "\"timezone\":\"UTC\",\"status\":\"Active\",\"twoFactorEnable\":false}",
+        strbuf_printf(out,
+                      "{\"id\":%llu,\"email\":\"%s\",\"firstname\":\"F\",\"lastname\":\"L\",\"role\":\"Read "
+                      "Only\",\"roleId\":2,"
+                      "\"timezone\":\"UTC\",\"status\":\"Active\",\"twoFactorEnable\":false}",
                       (unsigned long long) play_umbrella.ids[i], play_umbrella.emails[i]);
 }
 
@@ -96,12 +98,14 @@ static void token(PlayAnswer *a) {
         char json[128];
 
         u->token_until = loop_now(u->loop) + life;
-        snprintf(json, sizeof(json), "{\"token_type\":\"bearer\",\"access_token\":\"abc\",\"expires_in\":%llu}",
+        snprintf(json, sizeof(json),
+                 "{\"token_type\":\"bearer\",\"access_token\":\"abc\",\"expires_in\":%llu}",
                  (unsigned long long) (u->token_life ? 3600 : life / USEC_PER_SEC));
         answer_json(a, 200, json);
 }
 
-void play_umbrella_api(const char *method, const char *url, const char *body, PlayAnswer *a, void *userdata _unused_) {
+void play_umbrella_api(const char *method, const char *url, const char *body, PlayAnswer *a,
+                       void *userdata _unused_) {
         PlayUmbrella *u = &play_umbrella;
 
         a->delay = 50 * USEC_PER_MSEC;

@@ -24,7 +24,9 @@ static void write_file(const char *directory, const char *name, const char *text
 static void make_people(size_t n) {
         char text[64];
 
-        play_directory = (PlayDirectory){ .people = calloc(n + 1, sizeof(Person)), .n = n, .state = READ_COMPLETE };
+        play_directory = (PlayDirectory){ .people = calloc(n + 1, sizeof(Person)),
+                                          .n = n,
+                                          .state = READ_COMPLETE };
         assert(play_directory.people);
         for (size_t i = 0; i < n; i++) {
                 Person *p = &play_directory.people[i];
@@ -48,12 +50,17 @@ static void load_config(Play *play, const char *target, const char *top) {
         char *text, path[512];
 
         assert(asprintf(&text,
-                        "directory = { uris = [ \"ldaps://played\" ]; bind = { method = \"simple\"; dn = \"cn=x\"; "
-                        "password_credential = \"p\"; }; people = { base = \"dc=example\"; filter = \"(uid=*)\"; }; "
+                        "directory = { uris = [ \"ldaps://played\" ]; bind = { method = \"simple\"; dn = "
+                        "\"cn=x\"; "
+                        "password_credential = \"p\"; }; people = { base = \"dc=example\"; filter = "
+                        "\"(uid=*)\"; }; "
                         "poll_interval = \"5min\"; };\n"
-                        "targets = ( { name = \"umbrella\"; type = \"umbrella\"; url = \"https://played\"; key_credential = \"k\"; "
-                        "secret_credential = \"s\"; groups = [ \"cn=g,dc=example\" ]; roles = ( { role = \"Read Only\"; } );\n %s } );\n"
-                        "first_plan = \"apply\";\n%s", target, top) > 0);
+                        "targets = ( { name = \"umbrella\"; type = \"umbrella\"; url = \"https://played\"; "
+                        "key_credential = \"k\"; "
+                        "secret_credential = \"s\"; groups = [ \"cn=g,dc=example\" ]; roles = ( { role = "
+                        "\"Read Only\"; } );\n %s } );\n"
+                        "first_plan = \"apply\";\n%s",
+                        target, top) > 0);
         write_file(play->directory, "idsyncd.conf", text);
         free(text);
         write_file(play->directory, "p", "secret");

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The three seams played: time that jumps from one event to the next, an API that is a function, people that are an array. Years pass in
- * seconds, and every call is on record. */
+/* The three seams played: time that jumps from one event to the next, an API that is a function, people
+ * that are an array. Years pass in seconds, and every call is on record. */
 #pragma once
 
 #include "base/loop.h"
@@ -14,7 +14,8 @@
 
 /* The monotonic clock starts at 1 s, the wall clock at PLAY_EPOCH. */
 #define PLAY_EPOCH (1700000000 * USEC_PER_SEC)
-/* Runs everything that falls due within `span` from now; a loop that makes more than 100,000 turns in one moment fails the test. */
+/* Runs everything that falls due within `span` from now; a loop that makes more than 100,000 turns in one
+ * moment fails the test. */
 void play_run(Loop *loop, usec_t span);
 /* Steps the wall clock alone. */
 void play_step_wall(Loop *loop, int64_t usec);
@@ -33,7 +34,8 @@ typedef struct PlayAnswer {
 } PlayAnswer;
 
 /* Called when a request starts: what will come of it. */
-typedef void (*play_api_t)(const char *method, const char *url, const char *body, PlayAnswer *answer, void *userdata);
+typedef void (*play_api_t)(const char *method, const char *url, const char *body, PlayAnswer *answer,
+                           void *userdata);
 void play_api(play_api_t api, void *userdata);
 
 typedef struct PlayCall { usec_t at; char method[8]; char path[256]; int status; } PlayCall;
@@ -59,18 +61,21 @@ typedef struct PlayUmbrella {
         uint64_t ids[2048];
         size_t n;
         uint64_t next_id;
-        int fail_all;                   /* answer everything (tokens too) with this status; -1: no connection; 0: work */
+        /* answer everything (tokens too) with this status; -1: no connection; 0: work */
+        int fail_all;
         int fail_posts;                 /* answer each POST of a user with this status, undone */
         const char *fail_address;       /* … or of this one alone */
         usec_t token_life;              /* 0: an hour; counted and enforced */
         usec_t token_until;
-        bool enforce;                   /* the published limits: 5 a second, 14 a minute, 350 in 30 minutes */
+        /* the published limits: 5 a second, 14 a minute, 350 in 30 minutes */
+        bool enforce;
         unsigned refused;               /* 429s given */
         unsigned created;
         Loop *loop;
 } PlayUmbrella;
 extern PlayUmbrella play_umbrella;
-void play_umbrella_api(const char *method, const char *url, const char *body, PlayAnswer *answer, void *userdata);
+void play_umbrella_api(const char *method, const char *url, const char *body, PlayAnswer *answer,
+                       void *userdata);
 bool play_umbrella_has(const char *email);
 
 /* ---- the whole (play.c) ---- */
@@ -85,8 +90,8 @@ typedef struct Play {
         unsigned cycles;
 } Play;
 
-/* n people p0@example.com …; `target` is added to the target's settings, `top` to the file. Polls run every five minutes once
- * play_start() was called. Fails the test on any error. */
+/* n people p0@example.com …; `target` is added to the target's settings, `top` to the file. Polls run
+ * every five minutes once play_start() was called. Fails the test on any error. */
 void play_setup(Play *play, size_t n, const char *target, const char *top);
 void play_start(Play *play);
 /* As a restart: engine and store are closed and opened anew, time goes on. */

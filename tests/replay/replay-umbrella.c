@@ -184,7 +184,8 @@ static void test_throttled(void **state _unused_) {
 static void test_token_ends_early(void **state _unused_) {
         Play play;
 
-        /* The API forgets tokens after 20 s although it promised an hour: one renewal each time, nothing is lost. */
+        /* The API forgets tokens after 20 s although it promised an hour: one renewal each time, nothing
+         * is lost. */
         play_setup(&play, 40, "", "");
         play_umbrella.token_life = 20 * USEC_PER_SEC;
         play_start(&play);
@@ -237,7 +238,8 @@ static void test_wall_clock_steps_while_parked(void **state _unused_) {
 
 static char sent_password[128];
 
-static void echoing_api(const char *method, const char *url, const char *body, PlayAnswer *answer, void *userdata) {
+static void echoing_api(const char *method, const char *url, const char *body, PlayAnswer *answer,
+                        void *userdata) {
         const char *password = strstr(body, "\"password\":\"");
 
         play_umbrella_api(method, url, body, answer, userdata);
@@ -310,7 +312,8 @@ static void test_queue_without_directory(void **state _unused_) {
         play_teardown(&play);
 }
 
-static void one_by_one_fails(const char *method, const char *url, const char *body, PlayAnswer *answer, void *userdata) {
+static void one_by_one_fails(const char *method, const char *url, const char *body, PlayAnswer *answer,
+                             void *userdata) {
         play_umbrella_api(method, url, body, answer, userdata);
         if (strstr(url, "/users/"))
                 answer->status = 503;
@@ -339,7 +342,8 @@ static void test_removal_without_directory(void **state _unused_) {
 
 /* ---- a look that is asked for while a listing is under way ---- */
 
-static void slow_api(const char *method, const char *url, const char *body, PlayAnswer *answer, void *userdata) {
+static void slow_api(const char *method, const char *url, const char *body, PlayAnswer *answer,
+                     void *userdata) {
         play_umbrella_api(method, url, body, answer, userdata);
         if (strstr(url, "page="))
                 answer->delay = 90 * USEC_PER_SEC;
@@ -370,7 +374,9 @@ static void test_directory_fails(void **state _unused_) {
         Play play;
         size_t n;
 
-        play_setup(&play, 50, "leave = \"delete\"; leave_grace = \"0s\"; limits = { delete = 1000; percent = 100; };", "");
+        play_setup(&play, 50,
+                   "leave = \"delete\"; leave_grace = \"0s\"; limits = { delete = 1000; percent = 100; };",
+                   "");
         play_start(&play);
         play_run(play.loop, USEC_PER_HOUR);
         everybody_has_one_account(50);

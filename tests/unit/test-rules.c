@@ -13,7 +13,8 @@ static void changed(const char *before, const char *now, const char *key) {
         const char *found = rules_changed(before, now, buf, sizeof(buf));
 
         if (!str_eq(found, key))
-                fail_msg("\"%s\" -> \"%s\": %s, expected %s", before, now, found ? found : "(none)", key ? key : "(none)");
+                fail_msg("\"%s\" -> \"%s\": %s, expected %s", before, now, found ? found : "(none)",
+                         key ? key : "(none)");
 }
 
 static void test_changed(void **state) {
@@ -34,7 +35,8 @@ static void test_changed(void **state) {
         /* No LF at the end, and a prefix of the other. */
         changed("url \"a\"", "url \"a\"\n", NULL);
         changed("url 1\n", "url 12\n", "url");
-        assert_string_equal(rules_changed("directory.uris 1\n", "directory.uris 2\n", small, sizeof(small)), "dir");
+        assert_string_equal(rules_changed("directory.uris 1\n", "directory.uris 2\n", small, sizeof(small)),
+                            "dir");
 }
 
 /* Each of these keys decides who belongs where: design of the breakers. */
@@ -43,7 +45,8 @@ static void test_text(void **state) {
         char *uris[] = { a, b }, *protect[] = { x };
         char *groups[] = { one, two };
         int of_target[] = { 0 };
-        RoleRule roles[] = { { .group = 1, .role = (char *) "Full Admin" }, { .group = -1, .role = (char *) "Read Only" } };
+        RoleRule roles[] = { { .group = 1, .role = (char *) "Full Admin" },
+                             { .group = -1, .role = (char *) "Read Only" } };
         TargetConfig target = {
                 .name = (char *) "t",
                 .url = (char *) "https://api.example.com",
@@ -57,7 +60,9 @@ static void test_text(void **state) {
         Config config = {
                 .groups = groups,
                 .n_groups = 2,
-                .directory = { .uris = uris, .n_uris = 2, .people = { .base = (char *) "ou=people", .filter = (char *) "(a=b)" } },
+                .directory = { .uris = uris,
+                               .n_uris = 2,
+                               .people = { .base = (char *) "ou=people", .filter = (char *) "(a=b)" } },
         };
         _cleanup_(freep) char *before = rules_text(&config, &target), *mapping = rules_mapping(&config);
         struct { const char *key; char *now; } cases[16] = { 0 };
@@ -66,13 +71,17 @@ static void test_text(void **state) {
 
         (void) state;
         assert_non_null(before);
-        assert_non_null(strstr(before, "roles \"cn=b\"\nroles \"Full Admin\"\nroles \"*\"\nroles \"Read Only\"\n"));
+        assert_non_null(strstr(before,
+                               "roles \"cn=b\"\nroles \"Full Admin\"\nroles \"*\"\nroles \"Read Only\"\n"));
 #define CHANGED(what, change, back) \
         do { change; cases[n].key = what; cases[n++].now = rules_text(&config, &target); back; } while (0)
         CHANGED("directory.uris", config.directory.n_uris = 1, config.directory.n_uris = 2);
-        CHANGED("directory.people.base", config.directory.people.base = (char *) "ou=x", config.directory.people.base = (char *) "ou=people");
-        CHANGED("directory.people.filter", config.directory.people.filter = (char *) "(c=d)", config.directory.people.filter = (char *) "(a=b)");
-        CHANGED("directory.attributes.email", config.directory.attributes.email = (char *) "m", config.directory.attributes.email = NULL);
+        CHANGED("directory.people.base", config.directory.people.base = (char *) "ou=x",
+                config.directory.people.base = (char *) "ou=people");
+        CHANGED("directory.people.filter", config.directory.people.filter = (char *) "(c=d)",
+                config.directory.people.filter = (char *) "(a=b)");
+        CHANGED("directory.attributes.email", config.directory.attributes.email = (char *) "m",
+                config.directory.attributes.email = NULL);
         CHANGED("directory.disabled.attribute", config.directory.disabled.attribute = (char *) "l",
                 config.directory.disabled.attribute = NULL);
         CHANGED("directory.password_reset.when", config.directory.password_reset.when = RESET_CHANGED,
@@ -92,7 +101,8 @@ static void test_text(void **state) {
                 const char *key = rules_changed(before, cases[i].now, buf, sizeof(buf));
 
                 if (!str_eq(key, cases[i].key))
-                        fail_msg("%s, expected %s", key ? key : "(none)", cases[i].key ? cases[i].key : "(none)");
+                        fail_msg("%s, expected %s", key ? key : "(none)",
+                                 cases[i].key ? cases[i].key : "(none)");
                 free(cases[i].now);
         }
         /* A target's own keys don't spoil the rows. */

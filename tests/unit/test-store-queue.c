@@ -295,10 +295,12 @@ static void test_resets_replace_nothing(void **state) {
         assert_int_equal(state_of(f, id), QUEUE_WAITING);
 }
 
-/* A leaver needs no new password: what ends the access takes a waiting reset's place, and nothing else does. */
+/* A leaver needs no new password: what ends the access takes a waiting reset's place, and nothing else
+ * does. */
 static void test_resets_yield_to_leaving(void **state) {
         Fixture *f = *state;
-        Action reset = { .kind = ACTION_RESET, .person = "p", .address = "a@b" }, leave = destroy("p"), other = destroy("p");
+        Action reset = { .kind = ACTION_RESET, .person = "p", .address = "a@b" }, leave = destroy("p"),
+               other = destroy("p");
         int64_t id = put_new(f, &reset), newer;
 
         other.kind = ACTION_RECREATE;

@@ -235,7 +235,8 @@ static int decode_account(HttpResult result, Account *ret, ErrCtx *err) {
         Answer answer = { 0 };
         int r;
 
-        r = target_driver(TARGET_UMBRELLA)->decode_answer(&target, CALL_CREATE, NULL, &result, arena, &answer, err);
+        r = target_driver(TARGET_UMBRELLA)
+                            ->decode_answer(&target, CALL_CREATE, NULL, &result, arena, &answer, err);
         assert_int_equal(answer.has_account, r == 0);
         if (r == 0)
                 *ret = answer.account;
@@ -366,7 +367,9 @@ static void test_answers(void **state) {
                 bool has = call == CALL_GET || call == CALL_CREATE || call == CALL_CREATE_SHORT;
 
                 answer = (Answer){ 0 };
-                assert_int_equal(d->decode_answer(&target, (Call) call, NULL, &account, arena, &answer, NULL), 0);
+                assert_int_equal(
+                                d->decode_answer(&target, (Call) call, NULL, &account, arena, &answer, NULL),
+                                0);
                 assert_int_equal(answer.has_account, has);
                 answer = (Answer){ 0 };
                 assert_int_equal(d->decode_answer(&target, (Call) call, NULL, &page, arena, &answer, NULL),

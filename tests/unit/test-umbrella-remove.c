@@ -21,17 +21,31 @@ static const Action recreate = {
         .has_before = true, .before = { .address = "A@example.com", .role = "Read Only" },
         .has_after = true, .after = { .address = "a@example.com", .role = "Full Admin" },
 };
-static const Answer same = { .has_account = true, .account = { .remote_id = "77", .address = "a@EXAMPLE.com", .role = "Read Only" } };
-static const Answer other = { .has_account = true, .account = { .remote_id = "77", .address = "b@example.com", .role = "Read Only" } };
-static const Answer admin = { .has_account = true, .account = { .remote_id = "77", .address = "a@example.com", .role = "full admin" } };
+static const Answer same = {
+        .has_account = true,
+        .account = { .remote_id = "77", .address = "a@EXAMPLE.com", .role = "Read Only" }
+};
+static const Answer other = {
+        .has_account = true,
+        .account = { .remote_id = "77", .address = "b@example.com", .role = "Read Only" }
+};
+static const Answer admin = {
+        .has_account = true,
+        .account = { .remote_id = "77", .address = "a@example.com", .role = "full admin" }
+};
 static const Answer nameless = { .has_account = true, .account = { .remote_id = "77" } };
-static const Answer made = { .has_account = true, .account = { .remote_id = "88", .address = "a@example.com", .role = "Full Admin" } };
+static const Answer made = {
+        .has_account = true,
+        .account = { .remote_id = "88", .address = "a@example.com", .role = "Full Admin" }
+};
 
 static const Outcome ok = { .class = OUTCOME_OK }, already = { .class = OUTCOME_ALREADY };
 static const Outcome not_found = { .class = OUTCOME_OK, .hint = HINT_NOT_FOUND };
 static const Outcome uncertain = { .class = OUTCOME_UNCERTAIN, .detail = "cut" };
 static const Outcome rejected = { .class = OUTCOME_REJECTED, .detail = "the last Full Admin stays" };
-static const Outcome in_use = { .class = OUTCOME_REJECTED, .hint = HINT_ADDRESS_IN_USE, .detail = "Email already in use" };
+static const Outcome in_use = { .class = OUTCOME_REJECTED,
+                                .hint = HINT_ADDRESS_IN_USE,
+                                .detail = "Email already in use" };
 static const Outcome later[] = {
         { .class = OUTCOME_TRANSIENT, .detail = "no" },
         { .class = OUTCOME_THROTTLED, .detail = "no" },
@@ -156,7 +170,8 @@ static void failed_delete(const Action *a) {
                 is(after(unsure, CALL_GET, &later[i], NULL), FLOW_LATER, STEP_DELETING);
         }
         is_dead(after(sure, CALL_DELETE, &rejected, NULL), STEP_START, false, "the last Full Admin stays");
-        is_dead(after(unsure, CALL_DELETE, &rejected, NULL), STEP_DELETING, false, "the last Full Admin stays");
+        is_dead(after(unsure, CALL_DELETE, &rejected, NULL), STEP_DELETING, false,
+                "the last Full Admin stays");
 }
 
 static void test_failed(void **state) {
@@ -218,7 +233,8 @@ static void test_recreate(void **state) {
         for (size_t i = 0; i < ELEMENTSOF(later); i++)
                 is(after(w, CALL_CREATE_SHORT, &later[i], NULL), FLOW_LATER, STEP_DELETED);
         is(after(w, CALL_CREATE_SHORT, &uncertain, NULL), FLOW_LOOK, STEP_DELETED);
-        is_dead(after(w, CALL_CREATE_SHORT, &rejected, NULL), STEP_DELETED, true, "the last Full Admin stays");
+        is_dead(after(w, CALL_CREATE_SHORT, &rejected, NULL), STEP_DELETED, true,
+                "the last Full Admin stays");
         is_dead(after(w, CALL_CREATE_SHORT, &rejected, NULL), STEP_DELETED, true, "\"Full Admin\"");
         is_call(begin(w), STEP_DELETED, CALL_CREATE_SHORT);
 }

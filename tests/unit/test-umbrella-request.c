@@ -195,8 +195,12 @@ static void test_create_short(void **state) {
         CallInput in = { .call = CALL_CREATE_SHORT, .action = &action, .role_id = "5" };
         Action nobody = { .kind = ACTION_CREATE };
         Action recreate = {
-                .kind = ACTION_RECREATE, .address = "new@example.com", .has_before = true, .before = { .address = "old@example.com" },
-                .has_after = true, .after = { .address = "new@example.com" },
+                .kind = ACTION_RECREATE,
+                .address = "new@example.com",
+                .has_before = true,
+                .before = { .address = "old@example.com" },
+                .has_after = true,
+                .after = { .address = "new@example.com" },
         };
         CallRequest r;
 
