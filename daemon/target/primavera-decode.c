@@ -308,13 +308,11 @@ static int job_of_location(const TargetConfig *target, const char *location,
 /* A bare number or text, or such a member of an object: pages say that the POST "answers a job number".
  * false: none. */
 static bool job_of_body(struct json_object *root, char id[static PRIMAVERA_JOB_ID_MAX + 1]) {
-        static const char *const keys[] = { "jobId", "id", "job" };
         struct json_object *o = root;
         const char *text;
 
-        for (size_t i = 0; json_object_is_type(root, json_type_object) && o == root &&
-             i < ELEMENTSOF(keys); i++)
-                (void) json_object_object_get_ex(root, keys[i], &o);
+        if (json_object_is_type(root, json_type_object))
+                (void) json_object_object_get_ex(root, "jobId", &o);
         if (!json_object_is_type(o, json_type_int) && !json_object_is_type(o, json_type_string))
                 return false;
         text = json_object_get_string(o);

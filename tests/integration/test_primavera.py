@@ -312,6 +312,7 @@ def test_user_missing_in_the_result(runner, standin):
 def survives(runner, standin, point, number, expect_calls):
     killed = run(runner, standin, env={"IDSYNCD_FAILPOINT": f"{point}:{number}"}, expect=None)
     assert killed.code in (0, -9), killed
+    wait_for(lambda: all(job["state"] != "running" for job in standin.jobs()), 5, "the end of the job")
     done = runner.once("--wait", "5s", expect=None)
     assert done.code == 0, done
     expect_calls()
@@ -364,7 +365,7 @@ def test_killed_while_leaving(make_idsyncd, standin_of_jobs, slapd, company, poi
 
 @pytest.fixture
 def standin_of_jobs(make_standin):
-    return make_standin(api="primavera", quirks={"job": {"polls": 1}})
+    return make_standin(api="primavera", quirks={"job": {"seconds": 0.2}})
 
 
 # --- resets ---
