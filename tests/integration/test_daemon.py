@@ -25,14 +25,9 @@ def test_life(idsyncd, slapd, standin):
     slapd.add_person(Person("new"), "umbrella")
     daemon.wait_for(lambda: standin.account("new@example.com"), 4, "a new person, a poll later")
     daemon.wait_for(lambda: len(daemon.notify.values("WATCHDOG")) >= 3, 5, "WATCHDOG=1")
-    assert warnings(daemon) == []
+    assert daemon.warnings() == []
     assert daemon.terminate() == 0
     assert daemon.notify.values("STOPPING") == ["1"] and "started with" in daemon.log()
-
-
-def warnings(daemon):
-    return [line for line in daemon.log().splitlines()
-            if line.startswith(("warning:", "err")) and "event loop was blocked" not in line]
 
 
 def test_watchdog_is_off_without_a_manager(idsyncd, standin):
@@ -90,7 +85,7 @@ def test_reload(idsyncd, slapd, standin):
     idsyncd.config["colour"] = "blue"
     daemon.reload()
     daemon.wait_log("old one stays")
-    refused = warnings(daemon)
+    refused = daemon.warnings()
     assert len(refused) == 3 and "colour" in daemon.log() and "directory.poll_interval" in daemon.log()
     daemon.wait_for(lambda: len(daemon.notify.values("READY")) == 2, 5, "READY after RELOADING")
     slapd.add_person(Person("one"), "umbrella")

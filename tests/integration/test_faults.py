@@ -150,11 +150,6 @@ def quiet(daemon, seconds, most):
     assert used <= most, f"{used:.2f} s of processor time in {seconds} s"
 
 
-def warnings(daemon):
-    return [line for line in daemon.log().splitlines()
-            if line.startswith(("warning:", "err")) and "event loop was blocked" not in line]
-
-
 # --- the whole API ---
 
 CERTIFICATES = {"wrong-host": "name|host|match", "expired": "expired", "other-ca": "issuer|self|verify|CA"}
@@ -196,13 +191,13 @@ def test_outages(make_idsyncd, make_standin, slapd, company):
         begin()
         runs[name] = (standin, runner.start(), finish, words)
     for name, (standin, daemon, finish, words) in runs.items():
-        daemon.wait_for(lambda: warnings(daemon), 20, f"{name}: a warning")
+        daemon.wait_for(lambda: daemon.warnings(), 20, f"{name}: a warning")
     before = {name: run[1].cpu() for name, run in runs.items()}
     calls = {name: len(run[0].ledger()) for name, run in runs.items()}
     time.sleep(4)
     problems = []
     for name, (standin, daemon, finish, words) in runs.items():
-        said = warnings(daemon)
+        said = daemon.warnings()
         used, called = daemon.cpu() - before[name], len(standin.ledger()) - calls[name]
         if not all(line.split()[1] == "umbrella:" for line in said) or not re.search(words, said[0]):
             problems.append(f"{name}: {said}")
@@ -277,7 +272,7 @@ def test_tokens_end_in_mid_run(idsyncd, slapd, standin):
         slapd.add_person(Person(f"later{number}"), "umbrella")
         daemon.wait_for(lambda: standin.account(f"later{number}@example.com"), 10, "a create with a new token")
     assert len(standin.calls("POST", "/token$")) == 3
-    assert warnings(daemon) == [] and daemon.terminate() == 0
+    assert daemon.warnings() == [] and daemon.terminate() == 0
 
 
 @pytest.mark.standin(switches={"token": {"expires_in": 3600, "lifetime": 0}})
@@ -348,15 +343,15 @@ def test_directory_fails_in_mid_read(idsyncd, slapd, standin, company, how):
         mid_read(slapd, daemon)
         getattr(slapd, how)()
         if how == "kill":
-            daemon.wait_for(lambda: warnings(daemon), 20, "a line")
+            daemon.wait_for(lambda: daemon.warnings(), 20, "a line")
             slapd.start()
         elif how == "freeze":
-            daemon.wait_for(lambda: warnings(daemon), 20, "a line")
+            daemon.wait_for(lambda: daemon.warnings(), 20, "a line")
             quiet(daemon, 1, 0.2)
             slapd.thaw()
     since = time.monotonic()
     daemon.wait_status("^1500 people read at (?!.*the last read failed)", 40, since=since)
-    said = warnings(daemon)
+    said = daemon.warnings()
     assert all("directory" in line for line in said), said
     assert how == "restart" or said
     assert not [c for c in standin.calls() if c["method"] != "GET"], standin.counts()
@@ -370,9 +365,9 @@ def test_directory_down(idsyncd, slapd, company, standin):
     assert result.json["directory"]["state"] == "unreachable" and "127.0.0.1" in result.json["directory"]["error"]
     assert standin.ledger() == []
     daemon = idsyncd.start()
-    daemon.wait_for(lambda: warnings(daemon), 10, "a line")
+    daemon.wait_for(lambda: daemon.warnings(), 10, "a line")
     quiet(daemon, 3, 0.6)
-    assert len(warnings(daemon)) <= 4 and standin.ledger() == [], warnings(daemon)
+    assert len(daemon.warnings()) <= 4 and standin.ledger() == [], daemon.warnings()
     daemon.wait_status("no complete read|last read failed", 5)
     slapd.start()
     daemon.wait_for(lambda: len(standin.emails()) == 10, 20, "recovery")

@@ -185,6 +185,11 @@ class Daemon:
         with open(self.log_path, errors="replace") as source:
             return source.read()
 
+    def warnings(self):
+        """Its lines of priority warning and above, but for what a busy machine without a bus adds."""
+        return [line for line in self.log().splitlines() if line.startswith(("warning:", "err", "crit"))
+                and "event loop was blocked" not in line and "the system bus" not in line]
+
     def _alive(self):
         if self.process.poll() is not None:
             raise AssertionError(f"the daemon ended with {self.process.returncode}\n{self.log()[-8000:]}")
