@@ -65,7 +65,7 @@ static int take(struct json_object *item, void *userdata, ErrCtx *err) {
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         const char *text = (const char *) data + 2;
         _cleanup_(freep) char *copy = NULL;
-        _cleanup_(run_deinit) Run whole, bytes, parts;
+        _cleanup_(run_deinit) Run whole = { 0 }, bytes = { 0 }, parts = { 0 };
         size_t len, cut;
         ItemsInfo info;
 
