@@ -220,6 +220,33 @@ def test_outages(make_idsyncd, make_standin, slapd, company):
     assert not problems, "\n".join(problems)
 
 
+ODD = {
+    "type": ("content-type", {}), "no type": ("content-type", {"type": ""}), "twice": ("duplicate-keys", {}),
+    "no id": ("transform", {"remove": ["id"]}), "negative id": ("transform", {"set": {"id": -5}}),
+    "id is text": ("transform", {"set": {"id": "eleven"}}), "huge id": ("transform", {"set": {"id": 10 ** 30}}),
+    "no email": ("transform", {"remove": ["email"]}), "email is a number": ("transform", {"set": {"email": 7}}),
+    "other email": ("transform", {"set": {"email": "somebody.else@example.com"}}),
+    "201": ("transform", {"code": 201}), "more": ("transform", {"set": {"new": {"field": [1, 2]}}}),
+}
+
+
+@pytest.mark.company(people=4)
+@pytest.mark.parametrize("name", ODD)
+def test_odd_answers(idsyncd, standin, company, name):
+    """An answer to a create, then a page of the listing, that aren't quite as documented."""
+    kind, settings = ODD[name]
+    emails = sorted(p.email for p in company.people)
+    standin.fault(kind, method="POST", path=USERS, **settings)
+    result = idsyncd.once("--wait", "10s", expect=0)
+    assert standin.emails() == emails and created(standin, standin.key) == emails
+    ids = {a["address"]: a["remote_id"] for a in result.actions("create")}
+    assert ids == {a["email"]: str(a["id"]) for a in standin.accounts()}
+    standin.fault(kind, method="GET", path=USERS, **{k: v for k, v in settings.items() if k != "code"})
+    idsyncd.once("--wait", "10s")
+    assert created(standin, standin.key) == emails and not standin.calls("DELETE")
+    idsyncd.once("--wait", "10s", expect=0)
+
+
 def test_redirect_gets_no_authorization(idsyncd, standin):
     standin.fault("redirect", count=None, path="/token$")
     standin.fault("redirect", count=None, path=USERS)
