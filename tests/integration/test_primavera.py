@@ -3,12 +3,11 @@
 
 import re
 import sqlite3
-import time
 
 import ldap
 import pytest
 
-from lib.company import Company, Person, group_dn
+from lib.company import Person
 from lib.directory import Bound
 from lib.process import wait_for
 from lib.standin import ANALYTICS, KEY, P6, SECRET, UNIFIER, default_state
