@@ -407,6 +407,52 @@ static void test_too_large(void **state) {
         assert_int_equal(c.result.body_len, 5000000);
 }
 
+static char streamed[64];
+static size_t n_streamed, n_pieces;
+
+static void on_data(const char *data, size_t len, void *userdata) {
+        assert_non_null(((Call *) userdata)->request);
+        if (n_streamed + len <= sizeof(streamed))
+                memcpy(streamed + n_streamed, data, len);
+        n_streamed += len;
+        n_pieces++;
+}
+
+static void stream(Call *c, HttpSpec spec, const char *path) {
+        n_streamed = n_pieces = 0;
+        spec.on_data = on_data;
+        fetch(c, spec, good, path);
+}
+
+/* A body that is taken as it comes isn't collected, and is held to the same limits. */
+static void test_streamed(void **state) {
+        Call c;
+
+        (void) state;
+        stream(&c, (HttpSpec){ 0 }, "/chunked");
+        assert_int_equal(c.result.failure, HTTP_DONE);
+        assert_int_equal(n_streamed, 6);
+        assert_memory_equal(streamed, "abcdef", 6);
+        assert_int_equal(c.result.body_len, 0);
+        assert_string_equal(c.body, "");
+        stream(&c, (HttpSpec){ .max_body = 6000000 }, "/big");
+        assert_int_equal(c.result.failure, HTTP_DONE);
+        assert_int_equal(n_streamed, 5000000);
+        assert_true(n_pieces > 1 && c.result.body_len == 0);
+        stream(&c, (HttpSpec){ .max_body = 100000 }, "/big-chunked");
+        assert_int_equal(c.result.failure, HTTP_TOO_LARGE);
+        assert_true(n_streamed <= 100000);
+        stream(&c, (HttpSpec){ 0 }, "/truncated");
+        assert_int_equal(c.result.failure, HTTP_CUT);
+        assert_int_equal(n_streamed, 8);
+        /* What isn't a success is collected: its text is for people. */
+        stream(&c, (HttpSpec){ 0 }, "/404");
+        assert_int_equal(n_streamed, 0);
+        assert_string_equal(c.body, "{\"message\":\"Not Found\"}");
+        stream(&c, (HttpSpec){ 0 }, "/204");
+        assert_true(n_streamed == 0 && c.result.failure == HTTP_DONE);
+}
+
 /* The server answers and closes before it has read the body. */
 static void test_early_answer(void **state) {
         static char large[4000000];
@@ -948,6 +994,7 @@ int main(void) {
                 cmocka_unit_test(test_connect),
                 cmocka_unit_test(test_certificates),
                 cmocka_unit_test(test_too_large),
+                cmocka_unit_test(test_streamed),
                 cmocka_unit_test(test_early_answer),
                 cmocka_unit_test(test_silence),
                 cmocka_unit_test(test_slow_but_alive),
