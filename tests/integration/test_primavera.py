@@ -188,6 +188,21 @@ def test_login_of_another_address_blocks(runner, standin):
 
 @API
 @pytest.mark.company(people=1)
+def test_login_taken_after_the_plan(runner, standin):
+    """Somebody takes the login between the listing of the plan and the one of the create."""
+    # The answer is made before it is held back: the thief comes after it, and before the next listing begins.
+    standin.fault("delay", seconds=3, method="GET", path="/v3/user$", count=1)
+    runner.write()
+    daemon = runner.start(ready=False)
+    wait_for(lambda: len(standin.calls("GET", "/v3/user$")) >= 1, 20, "the first listing")
+    standin.add_accounts(accounts=[{"loginId": "p00000", "emailAddress": "thief@example.com"}])
+    daemon.wait_log("is that of the account with the address thief@example.com", 20)
+    assert "upsert" not in trace(standin) and standin.user("p00000")["email"] == "thief@example.com"
+    daemon.terminate()
+
+
+@API
+@pytest.mark.company(people=1)
 def test_address_is_adopted(runner, company, standin):
     standin.add_accounts(accounts=[{"loginId": "OTHER", "emailAddress": "P00000@Example.com", "roles": [P6, UNIFIER],
                                     "firstName": company.people[0].first, "lastName": company.people[0].last}])
