@@ -173,16 +173,19 @@ static void json_row(const ActionRow *row, void *userdata) {
         report_put_row(rows->out, row);
 }
 
+static void put_remark(StrBuf *out, size_t i, const char *person, const char *address, const char *reason) {
+        strbuf_puts(out, i > 0 ? ",{" : "{");
+        report_put_pair(out, "person", person);
+        strbuf_putc(out, ',');
+        report_put_pair(out, "address", address);
+        strbuf_putc(out, ',');
+        report_put_pair(out, "reason", reason);
+        strbuf_putc(out, '}');
+}
+
 static void put_blocked(StrBuf *out, const Plan *plan) {
-        for (size_t i = 0; plan && i < plan->n_blocked; i++) {
-                strbuf_puts(out, i > 0 ? ",{" : "{");
-                report_put_pair(out, "person", plan->blocked[i].person);
-                strbuf_putc(out, ',');
-                report_put_pair(out, "address", plan->blocked[i].address);
-                strbuf_putc(out, ',');
-                report_put_pair(out, "reason", plan->blocked[i].reason);
-                strbuf_putc(out, '}');
-        }
+        for (size_t i = 0; plan && i < plan->n_blocked; i++)
+                put_remark(out, i, plan->blocked[i].person, plan->blocked[i].address, plan->blocked[i].reason);
 }
 
 static void put_drift(StrBuf *out, const Plan *plan) {
@@ -200,15 +203,8 @@ static void put_drift(StrBuf *out, const Plan *plan) {
 }
 
 static void put_notes(StrBuf *out, const Plan *plan) {
-        for (size_t i = 0; plan && i < plan->n_notes; i++) {
-                strbuf_puts(out, i > 0 ? ",{" : "{");
-                report_put_pair(out, "person", plan->notes[i].person);
-                strbuf_putc(out, ',');
-                report_put_pair(out, "address", plan->notes[i].address);
-                strbuf_putc(out, ',');
-                report_put_pair(out, "reason", plan->notes[i].reason);
-                strbuf_putc(out, '}');
-        }
+        for (size_t i = 0; plan && i < plan->n_notes; i++)
+                put_remark(out, i, plan->notes[i].person, plan->notes[i].address, plan->notes[i].reason);
 }
 
 /* The hash that approve takes: of the frozen plan where one is held. */

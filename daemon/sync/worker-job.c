@@ -77,7 +77,7 @@ void job_end(Job *job) {
         w->hooks.changed(w->hooks.userdata);
 }
 
-/* A row that couldn't be written stays as it is in the store, and is looked at after a restart. */
+/* A row that couldn't be written stays as it is in the store: recover() in worker.c has it looked at. */
 static void end_after(Job *job, int r) {
         if (r < 0)
                 worker_store_fault(job->worker, r);
@@ -269,16 +269,6 @@ static int on_decode(const HttpResult *result, void *userdata, ErrCtx *err) {
                                         &job->answer, err);
 }
 
-/* An API may repeat what it was sent: a password must not come into the store or the log that way. */
-static void blank_password(const Job *job, char *text) {
-        char *found;
-
-        if (!job->password)
-                return;
-        while ((found = strstr(text, secret_data(job->password))))
-                memset(found, '*', secret_len(job->password));
-}
-
 static void on_call_done(const Outcome *outcome, bool sent, void *userdata) {
         Job *job = userdata;
         Outcome own = *outcome;
@@ -287,7 +277,6 @@ static void on_call_done(const Outcome *outcome, bool sent, void *userdata) {
 
         job->call = NULL;
         job->sent = sent;
-        blank_password(job, own.detail);
         job->password = secret_free(job->password);
         if (own.class == OUTCOME_UNCERTAIN) {
                 job->item->was_uncertain = true;
