@@ -185,7 +185,8 @@ static void put_remark(StrBuf *out, size_t i, const char *person, const char *ad
 
 static void put_blocked(StrBuf *out, const Plan *plan) {
         for (size_t i = 0; plan && i < plan->n_blocked; i++)
-                put_remark(out, i, plan->blocked[i].person, plan->blocked[i].address, plan->blocked[i].reason);
+                put_remark(out, i, plan->blocked[i].person, plan->blocked[i].address,
+                           plan->blocked[i].reason);
 }
 
 static void put_drift(StrBuf *out, const Plan *plan) {

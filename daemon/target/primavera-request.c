@@ -111,14 +111,7 @@ static int make_url(const TargetConfig *target, const CallInput *in, char **ret)
                 else
                         strbuf_printf(&b, "/%s", job.id);
         }
-        if (r == 0)
-                r = b.error;
-        if (r == 0) {
-                *ret = strbuf_take(&b);
-                r = *ret ? 0 : -ENOMEM;
-        }
-        strbuf_deinit(&b);
-        return r == 0 || r == -ENOMEM ? r : -EINVAL;
+        return call_url_end(&b, r, ret);
 }
 
 int primavera_build(const TargetConfig *target, const CallInput *in, CallRequest *ret) {

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
 #include <strings.h>
 
 #include "base/strings.h"
@@ -86,6 +87,17 @@ void call_request_deinit(CallRequest *r) {
         for (size_t i = 0; i < ELEMENTSOF(r->values); i++)
                 free(r->values[i]);
         *r = (CallRequest){ 0 };
+}
+
+int call_url_end(StrBuf *b, int r, char **ret) {
+        if (r == 0)
+                r = b->error;
+        if (r == 0) {
+                *ret = strbuf_take(b);
+                r = *ret ? 0 : -ENOMEM;
+        }
+        strbuf_deinit(b);
+        return r == 0 || r == -ENOMEM ? r : -EINVAL;
 }
 
 /* ---- the APIs ---- */

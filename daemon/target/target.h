@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/secret.h"
+#include "base/strings.h"
 #include "config/config.h"
 #include "model/account.h"
 #include "model/action.h"
@@ -111,6 +112,9 @@ typedef struct CallRequest {
         uint64_t max_body;
 } CallRequest;
 void call_request_deinit(CallRequest *r);
+/* The end of building a URL: takes the text unless r, or the buffer, says that it can't be had. 0,
+ * -EINVAL, -ENOMEM. */
+int call_url_end(StrBuf *b, int r, char **ret);
 
 /* ---- listings ---- */
 

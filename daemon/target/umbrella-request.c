@@ -208,14 +208,7 @@ static int make_url(const TargetConfig *target, const RequestRow *row, const Cal
                         r = -EINVAL;
                 strbuf_printf(&b, "?page=%u&limit=%u", in->page, UMBRELLA_PAGE_ROWS);
         }
-        if (r == 0)
-                r = b.error;
-        if (r == 0) {
-                *ret = strbuf_take(&b);
-                r = *ret ? 0 : -ENOMEM;
-        }
-        strbuf_deinit(&b);
-        return r == 0 || r == -ENOMEM ? r : -EINVAL;
+        return call_url_end(&b, r, ret);
 }
 
 int umbrella_build(const TargetConfig *target, const CallInput *in, CallRequest *ret) {
