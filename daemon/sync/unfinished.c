@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "model/strindex.h"
+#include "store/store-ledger.h"
 #include "store/store-queue.h"
 #include "sync/unfinished.h"
 #include "target/target.h"
@@ -68,22 +69,43 @@ static int look_at(const QueueItem *item, void *userdata) {
         return 0;
 }
 
+/* The account that we deleted is no longer anybody's: a link to it would look like a removal by others. */
+static int write_end(const JudgeInput *in, const QueueItem *item) {
+        const QueueChange change = {
+                .state = QUEUE_DROPPED,
+                .step = item->step,
+                .attempts = item->attempts,
+                .was_uncertain = item->was_uncertain,
+                .forget = true,
+                .detail = REASON,
+        };
+        int r;
+
+        r = store_begin(in->store);
+        if (r < 0)
+                return r;
+        r = store_queue_change(in->store, item->id, &change, in->wall);
+        if (r == 0 && item->step == STEP_DELETED)
+                r = store_link_drop(in->store, in->target->name, item->action.person);
+        if (r != 0) {
+                store_rollback(in->store);
+                return r < 0 ? r : -EIO;
+        }
+        return store_commit(in->store);
+}
+
 static int give_up(const JudgeInput *in, int64_t id) {
         _cleanup_(queue_item_freep) QueueItem *item = NULL;
         LogFields fields = { .message_id = MSGID_RECREATE_UNFINISHED,
                              .target = in->target->name,
                              .cycle = in->cycle,
                              .action_id = id };
-        QueueChange change = { .state = QUEUE_DROPPED, .forget = true, .detail = REASON };
         int r;
 
         r = store_queue_get(in->store, id, &item);
         if (r < 0)
                 return r;
-        change.step = item->step;
-        change.attempts = item->attempts;
-        change.was_uncertain = item->was_uncertain;
-        r = store_queue_change(in->store, id, &change, in->wall);
+        r = write_end(in, item);
         if (r < 0)
                 return r;
         fields.action = action_kind_to_string(ACTION_RECREATE);

@@ -353,6 +353,19 @@ def test_leaver_isnt_created_again(changing, slapd, company, standin):
 
 
 @pytest.mark.company(people=3)
+def test_leaver_of_a_recreate_returns(changing, slapd, company, standin):
+    """The account that we deleted ourselves isn't "removed by somebody": the return isn't held."""
+    person = company.people[-1]
+    standin.fault("status", code=503, method="POST", path="/users$")
+    changing.once("--wait", "0s", expect=5)
+    slapd.leave("umbrella", person)
+    assert "given up: its person has left" in changing.once("--wait", "20s", expect=0).err
+    slapd.join("umbrella", person)
+    changing.once("--wait", "20s", expect=0)
+    assert standin.account(person.email)["role"] == "Full Admin"
+
+
+@pytest.mark.company(people=3)
 def test_role_is_looked_up_before_the_delete(changing, company, standin):
     """A label that the API doesn't know stops the target before anything is taken away."""
     changing.target["roles"][0]["role"] = "Chief"
