@@ -212,7 +212,7 @@ static bool glob(const char *pattern, const char *text) {
                 if (*pattern == '*') {
                         star = ++pattern;
                         retry = text;
-                } else if (lower(*pattern) == *text) {
+                } else if (lower(*pattern) == lower(*text)) {
                         pattern++;
                         text++;
                 } else if (star) {

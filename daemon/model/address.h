@@ -21,6 +21,6 @@ int address_key(const char *address, char **ret, ErrCtx *err);
 int address_key_buf(const char *address, char ret[static ADDRESS_MAX + 1], ErrCtx *err);
 
 /* Does a pattern of `protect` fit? '*' stands for any run of characters; the pattern's other characters
- * are compared as keys are (a domain may be written either way, in letters or in A-labels). key NULL:
- * false. When memory runs out: true, which protects. */
+ * are compared as keys are (a domain may be written either way, in letters or in A-labels). key: of an
+ * address, or a login that is none; NULL: false. When memory runs out: true, which protects. */
 bool address_matches(const char *pattern, const char *key);

@@ -109,26 +109,29 @@ static bool fits(const TargetConfig *target, const char *text) {
         return false;
 }
 
-static bool is_protected(const InvariantInput *in) {
+/* A login, or an address as somebody wrote it. What is no address is held against the patterns as it is;
+ * no memory for a key: protected. */
+static bool fits_name(const TargetConfig *target, const char *name) {
         char key[ADDRESS_MAX + 1];
 
-        if (in->target->n_protect == 0)
+        if (!name || target->n_protect == 0)
                 return false;
-        if (in->account && (fits(in->target, in->account->key) || fits(in->target, in->account->login)))
-                return true;
-        if (in->link && fits(in->target, in->link->address))
-                return true;
-        if (!in->action->address)
-                return false;
-        /* What is no address is held against the patterns as it is; no memory for a key: protected. */
-        switch (address_key_buf(in->action->address, key, NULL)) {
+        switch (address_key_buf(name, key, NULL)) {
         case 0:
-                return fits(in->target, key);
+                return fits(target, key);
         case ADDRESS_E_INVALID:
-                return fits(in->target, in->action->address);
+                return fits(target, name);
         default:
                 return true;
         }
+}
+
+static bool is_protected(const InvariantInput *in) {
+        if (in->account && (fits(in->target, in->account->key) || fits_name(in->target, in->account->login)))
+                return true;
+        if (in->link && fits(in->target, in->link->address))
+                return true;
+        return fits_name(in->target, in->action->address);
 }
 
 static bool is_own_user(const InvariantInput *in) {

@@ -407,6 +407,15 @@ static const char *check_form(const World *w, const Plan *plan) {
         return NULL;
 }
 
+const char *world_check_alone(const World *w, const Action *a) {
+        const Link *l = world_link(w, a->person, NULL, NULL);
+        const Plan nothing = { 0 };
+
+        if (touches(a) && (!l || !a->remote_id || !str_eq(l->remote_id, a->remote_id)))
+                return "an account is touched without a link";
+        return check_protected(w, &nothing, a) ?: check_last_of(w, &nothing, a);
+}
+
 const char *world_check(const World *w, const Plan *plan) {
         const char *why = check_form(w, plan) ?: check_duplicates(w, plan) ?: check_complete(w, plan);
 

@@ -150,7 +150,7 @@ static void make_account(World *w, size_t i) {
         w->accounts[i] = (Account){
                 .remote_id = id,
                 .address = world_percent(95) ? pick_address() : NULL,
-                .login = world_percent(50) ? id : NULL,
+                .login = world_percent(50) ? id : world_percent(10) ? "Boss" : NULL,
                 .first_name = names[world_below(3)],
                 .last_name = names[world_below(3)],
                 .timezone = world_percent(50) ? "UTC" : "Europe/Berlin",

@@ -55,3 +55,5 @@ bool world_wants(const World *w, const Person *p, const char **ret_role);
 
 /* What isn't true of the plan that must be; NULL: nothing. */
 const char *world_check(const World *w, const Plan *plan);
+/* Likewise of one action that nobody planned: of what must hold right before an account is touched. */
+const char *world_check_alone(const World *w, const Action *a);

@@ -167,6 +167,7 @@ static void test_matches(void **state) {
         assert_false(address_matches("*", NULL));
         /* What is no address is compared as it stands: logins. */
         assert_true(address_matches("Admin", "admin"));
+        assert_true(address_matches("svc-*", "SVC-Backup"));
         assert_false(address_matches("admin", "admin2"));
 }
 

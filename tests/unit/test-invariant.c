@@ -138,6 +138,13 @@ static void test_protect(void **state) {
         assert_non_null(invariant_breach(&in, NULL));
         in.account = &(Account){ .remote_id = "3", .key = "x@example.com" };
         assert_null(invariant_breach(&in, NULL));
+        /* Logins in whatever case. */
+        in.account = &(Account){ .remote_id = "3", .key = "x@example.com", .login = "X@Vendor.Example" };
+        assert_non_null(invariant_breach(&in, NULL));
+        patterns[0] = service;
+        in.account = &(Account){ .remote_id = "3", .key = "x@example.com", .login = "SVC Root" };
+        assert_non_null(invariant_breach(&in, NULL));
+        patterns[0] = breakglass;
         action = (Action){ .kind = ACTION_CREATE, .person = "dave", .address = "dave@vendor.example" };
         breaks(NOTE_PROTECTED);
         /* Not an address, yet held against the patterns. */

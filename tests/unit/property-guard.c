@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The worker's half of the property test: whatever a plan, or a spoilt queue, asks for, what the invariants
+ * let pass breaks none of them. In random worlds (property-world.c) any action is asked for any person and
+ * account, and the checker, which shares no code with the invariants, looks at those that may run. As in
+ * property-diff, the invariants are then blinded to one fact after the other.
+ *
+ *     property-guard [SEED [WORLDS]]      or IDSYNCD_SEED, IDSYNCD_WORLDS */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "model/address.h"
+#include "model/invariant.h"
+#include "property.h"
+
+#define WORLDS_DEFAULT 30000
+#define BLIND_WORLDS 30000
+#define ASKED 4                 /* actions a world */
+
+typedef enum Blind {
+        BLIND_NONE,
+        BLIND_OWNER,
+        BLIND_PROTECT,
+        BLIND_LINK_ADDRESS,
+        BLIND_LOGIN,
+        BLIND_OWN_USER,
+        BLIND_LAST_OF,
+        BLIND_QUEUED,
+        BLIND_ACTIVE,
+        _BLIND_MAX,
+} Blind;
+
+static const char *const blinds[_BLIND_MAX] = {
+        [BLIND_OWNER] = "whose account it is",
+        [BLIND_PROTECT] = "protect",
+        [BLIND_LINK_ADDRESS] = "the link's address",
+        [BLIND_LOGIN] = "the account's login",
+        [BLIND_OWN_USER] = "the API's own user",
+        [BLIND_LAST_OF] = "last_of",
+        [BLIND_QUEUED] = "removals that are under way",
+        [BLIND_ACTIVE] = "accounts that aren't active",
+};
+
+/* ---- what is asked ---- */
+
+static const char *pick_person(const World *w) {
+        if (w->n_links > 0 && world_percent(80))
+                return w->links[world_below(w->n_links)].person;
+        return w->n_people > 0 ? w->people[world_below(w->n_people)].id : "nobody";
+}
+
+static const char *pick_account(const World *w, const char *person) {
+        const Link *l = world_link(w, person, NULL, NULL);
+
+        if (l && world_percent(70))
+                return l->remote_id;
+        return w->n_accounts > 0 && world_percent(90) ? w->accounts[world_below(w->n_accounts)].remote_id
+                                                      : "r99";
+}
+
+static Action make_action(const World *w) {
+        static const ActionKind kinds[] = { ACTION_CREATE,  ACTION_RECREATE, ACTION_UPDATE, ACTION_ENABLE,
+                                            ACTION_DISABLE, ACTION_DELETE,   ACTION_RESET };
+        static const char *const roles[] = { "Full Admin", "Read Only", NULL };
+        Action a = { .kind = kinds[world_below(ELEMENTSOF(kinds))], .person = pick_person(w) };
+        const Account *account;
+
+        a.remote_id = a.kind == ACTION_CREATE ? NULL : pick_account(w, a.person);
+        account = world_account(w, a.remote_id);
+        a.address = account && world_percent(70) ? account->address : "e@x.example";
+        a.has_after = a.kind == ACTION_UPDATE || a.kind == ACTION_RECREATE;
+        a.after.role = a.has_after ? roles[world_below(ELEMENTSOF(roles))] : NULL;
+        return a;
+}
+
+/* ---- what the invariants see of it ---- */
+
+static Accounts *listing(const World *w, Blind blind) {
+        _cleanup_(accounts_freep) Accounts *accounts = accounts_new(w->begun);
+
+        if (!accounts)
+                world_die("out of memory");
+        for (size_t i = 0; i < w->n_accounts; i++) {
+                Account a = w->accounts[i];
+
+                if (blind == BLIND_ACTIVE) {
+                        a.disabled = false;
+                        a.status = NULL;
+                }
+                if (blind == BLIND_LOGIN)
+                        a.login = NULL;
+                if (accounts_add(accounts, &a) != 0)
+                        world_die("accounts_add");
+        }
+        return TAKE(accounts);
+}
+
+/* The store has one link a person and an account at most. */
+static bool is_stored(const World *w, const Action *a) {
+        size_t persons, accounts = 0;
+
+        (void) world_link(w, a->person, NULL, &persons);
+        if (a->remote_id)
+                (void) world_link(w, NULL, a->remote_id, &accounts);
+        return persons <= 1 && accounts <= 1;
+}
+
+static bool may_run(const World *w, const Action *a, Blind blind) {
+        _cleanup_(accounts_freep) Accounts *accounts = listing(w, blind);
+        TargetConfig target = w->target;
+        const Link *l = a->remote_id ? world_link(w, NULL, a->remote_id, NULL) : NULL;
+        Link link = l ? *l : (Link){ .person = a->person, .remote_id = a->remote_id };
+        LastOf *last;
+        const char *why;
+
+        if (blind == BLIND_PROTECT)
+                target.n_protect = 0;
+        if (blind == BLIND_LAST_OF)
+                target.n_last_of = 0;
+        if (blind == BLIND_OWNER)
+                link.person = a->person;
+        if (blind == BLIND_LINK_ADDRESS)
+                link.address = NULL;
+        last = last_of_new(&target, accounts, w->queued, blind == BLIND_QUEUED ? 0 : w->n_queued);
+        if (!last)
+                world_die("out of memory");
+        why = invariant_breach(&(InvariantInput){
+                        .target = &target,
+                        .own_login = blind == BLIND_OWN_USER ? NULL : w->own_login,
+                        .action = a,
+                        .account = accounts_by_id(accounts, a->remote_id),
+                        .link = l || blind == BLIND_OWNER ? &link : NULL,
+                        .last_of = last }, NULL);
+        last_of_free(last);
+        return !why;
+}
+
+static size_t n_passed[_ACTION_KIND_MAX];
+
+static const char *try_world(uint64_t seed, size_t i, Blind blind) {
+        static World w;
+        const char *why = NULL;
+
+        world_seed(seed, i);
+        world_make(&w);
+        for (size_t n = 0; n < ASKED && !why; n++) {
+                const Action a = make_action(&w);
+
+                if (!is_stored(&w, &a) || !may_run(&w, &a, blind))
+                        continue;
+                n_passed[a.kind]++;
+                why = world_check_alone(&w, &a);
+        }
+        return why;
+}
+
+/* ---- reports ---- */
+
+static uint64_t number(const char *argument, const char *variable, uint64_t otherwise) {
+        const char *text = argument ?: getenv(variable);
+        uint64_t n;
+
+        if (!text)
+                return otherwise;
+        if (parse_u64(text, &n) < 0)
+                world_die("SEED and WORLDS are whole numbers");
+        return n;
+}
+
+static bool report_worlds(uint64_t seed, size_t worlds) {
+        for (size_t i = 0; i < worlds; i++) {
+                const char *why = try_world(seed, i, BLIND_NONE);
+
+                if (!why)
+                        continue;
+                printf("not ok 1 - %s\n# seed %" PRIu64 ", world %zu\n", why, seed, i);
+                return false;
+        }
+        printf("ok 1 - %zu worlds of seed %" PRIu64 "\n", worlds, seed);
+        return true;
+}
+
+/* Invariants that refuse everything would pass too. */
+static bool report_passed(void) {
+        bool all = n_passed[ACTION_CREATE] && n_passed[ACTION_RECREATE] && n_passed[ACTION_UPDATE] &&
+                   n_passed[ACTION_ENABLE] && n_passed[ACTION_DISABLE] && n_passed[ACTION_DELETE] &&
+                   n_passed[ACTION_RESET];
+
+        printf("%sok 2 - something of each kind may run\n", all ? "" : "not ");
+        return all;
+}
+
+static bool report_blind(uint64_t seed, Blind blind) {
+        for (size_t i = 0; i < BLIND_WORLDS; i++) {
+                const char *why = try_world(seed, i, blind);
+
+                if (!why)
+                        continue;
+                printf("ok %d - blind to %s: world %zu: %s\n", blind + 2, blinds[blind], i, why);
+                return true;
+        }
+        printf("not ok %d - blind to %s: no breach found, seed %" PRIu64 "\n", blind + 2, blinds[blind],
+               seed);
+        return false;
+}
+
+int main(int argc, char **argv) {
+        uint64_t seed = 0;
+        bool ok;
+
+        if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed))
+                world_die("no randomness");
+        seed = number(argc > 1 ? argv[1] : NULL, "IDSYNCD_SEED", seed);
+        printf("1..%d\n# seed %" PRIu64 "\n", _BLIND_MAX + 1, seed);
+        fflush(stdout);
+        ok = report_worlds(seed, number(argc > 2 ? argv[2] : NULL, "IDSYNCD_WORLDS", WORLDS_DEFAULT));
+        ok &= report_passed();
+        for (Blind blind = BLIND_NONE + 1; blind < _BLIND_MAX; blind++)
+                ok &= report_blind(seed, blind);
+        return ok ? 0 : 1;
+}
