@@ -82,7 +82,7 @@ static int end_approval(ControlCall *call) {
         const RemoteReport *report = remote ? remote_report(remote) : NULL;
         ErrCtx text = { 0 };
 
-        if (report && str_eq(report->approved, call->hash)) {
+        if (report && approval_was_used(&report->approved, call->hash)) {
                 (void) err_set(&text, 0, 0, "plan %s of %s goes ahead", call->hash, call->target);
                 return answer(call->message, &text);
         }

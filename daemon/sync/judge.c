@@ -19,6 +19,17 @@ void judgement_deinit(Judgement *j) {
         j->held = held_plan_free(j->held);
 }
 
+bool approval_was_used(const UsedApprovals *used, const char *hash) {
+        for (size_t i = 0; i < used->n; i++)
+                if (str_eq(used->hash[i], hash))
+                        return true;
+        return false;
+}
+
+static void use_approval(Judgement *j, const char *hash) {
+        memcpy(j->approved.hash[j->approved.n++], hash, PLAN_HASH_LEN + 1);
+}
+
 static bool is_carried_out(const TargetConfig *target, ActionKind k) {
         const TargetDriver *driver = target_driver(target->type);
 
@@ -72,8 +83,8 @@ static int find_open(const JudgeInput *in, const HeldPlan *went, Judgement *j, O
                 /* A link needs no place in the queue, but somebody may have rejected it. */
                 if (put == QUEUE_PUT_NEW || (a->kind == ACTION_ADOPT && put != QUEUE_PUT_SUPPRESSED))
                         open_add(ret, a);
-                if (put == QUEUE_PUT_SUPPRESSED)
-                        j->n_suppressed++;
+                j->n_suppressed += put == QUEUE_PUT_SUPPRESSED;
+                j->n_busy += put == QUEUE_PUT_BUSY;
         }
         return plan_hash(in->target->name, ret->plan.actions, ret->plan.n_actions, j->hash);
 }
@@ -233,8 +244,9 @@ static int let_go(const JudgeInput *in, const Open *open, bool approved, const c
         if (r < 0)
                 return r;
         j->n_open = 0;
-        /* Empty only because somebody rejected what was in it: nobody has approved of these rules. */
-        if (open->n_acts == 0 && j->n_suppressed > 0)
+        /* Empty only because somebody rejected what was in it, or because it waits for what is under way:
+         * nobody has approved of these rules. */
+        if (open->n_acts == 0 && j->n_suppressed + j->n_busy > 0)
                 return 0;
         return remember_rules(in, rules);
 }
@@ -266,7 +278,7 @@ static int judge_rest(const JudgeInput *in, const char *rules, const HeldPlan *w
         bool approved, waits;
         int r;
 
-        j->n_suppressed = j->n_not_carried_out = 0;
+        j->n_suppressed = j->n_not_carried_out = j->n_busy = 0;
         r = find_open(in, went, j, &open);
         if (r < 0)
                 return r;
@@ -278,7 +290,7 @@ static int judge_rest(const JudgeInput *in, const char *rules, const HeldPlan *w
                 return r;
         approved = is_approved(in, j->hash);
         if (approved)
-                memcpy(j->approved, j->hash, sizeof(j->approved));
+                use_approval(j, j->hash);
         waits = r == POLICY_E_HOLD && !approved;
         r = store_begin(in->store);
         if (r < 0)
@@ -302,7 +314,7 @@ static int settle_earlier(const JudgeInput *in, const char *rules, HeldPlan **be
                 return r;
         if (!*before || !is_approved(in, (*before)->hash) || !still_asked_for(*before, in->plan))
                 return 0;
-        memcpy(j->approved, (*before)->hash, sizeof(j->approved));
+        use_approval(j, (*before)->hash);
         r = let_held_go(in, *before, rules, j);
         *ret_went = TAKE(*before);
         return r;

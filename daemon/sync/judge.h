@@ -23,13 +23,18 @@ typedef struct JudgeInput {
         bool dry_run;                   /* only what would be asked for, and its hash */
 } JudgeInput;
 
+/* The approvals that were used: that of the held plan, and that of what came on top of it. */
+typedef struct UsedApprovals { char hash[2][PLAN_HASH_LEN + 1]; size_t n; } UsedApprovals;
+bool approval_was_used(const UsedApprovals *used, const char *hash);
+
 typedef struct Judgement {
         HeldPlan *held;                 /* NULL: nothing waits for a person */
         bool newly_held;                /* it wasn't held with this hash before */
         char hash[PLAN_HASH_LEN + 1];   /* of what isn't queued yet: the one that approve takes */
-        char approved[PLAN_HASH_LEN + 1];       /* the approval that was used, "" if none */
+        UsedApprovals approved;
         size_t n_open;                  /* acts (no adoptions) that aren't queued yet */
         size_t n_queued, n_adopted, n_suppressed, n_not_carried_out;
+        size_t n_busy;                  /* acts for people who have something else under way */
 } Judgement;
 void judgement_deinit(Judgement *j);
 

@@ -64,7 +64,7 @@ static void log_summary(Remote *r, const Judgement *j) {
 static void apply_judgement(Remote *r, Judgement *j) {
         r->report.n_suppressed = j->n_suppressed;
         memcpy(r->report.hash, j->hash, sizeof(j->hash));
-        memcpy(r->report.approved, j->approved, sizeof(j->approved));
+        r->report.approved = j->approved;
         r->report.n_open = j->n_open;
         r->report.n_not_carried_out = j->n_not_carried_out;
         r->held = held_plan_free(r->held);
@@ -115,7 +115,7 @@ static int settle_approval(Remote *r, const char *standing) {
 
         if (!*standing || r->env.dry_run)
                 return 0;
-        if (!str_eq(r->report.approved, standing)) {
+        if (!approval_was_used(&r->report.approved, standing)) {
                 snprintf(r->report.stale, sizeof(r->report.stale), "%s", standing);
                 log_event(LOG_WARNING, &fields,
                           "%s: the approval %s fits no plan that is asked for now: nothing was done for "

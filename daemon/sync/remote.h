@@ -3,6 +3,7 @@
 #pragma once
 
 #include "sync/channel.h"
+#include "sync/judge.h"
 #include "sync/lister.h"
 #include "sync/worker.h"
 
@@ -55,7 +56,7 @@ typedef struct RemoteReport {
         /* acts that are asked for and not queued: held, or a dry run's differences */
         size_t n_open;
         char hash[PLAN_HASH_LEN + 1];   /* of those, with the adoptions: what approve takes */
-        char approved[PLAN_HASH_LEN + 1];       /* the approval that was used, "" */
+        UsedApprovals approved;
         char stale[PLAN_HASH_LEN + 1];  /* an operator's standing approval that fitted no plan, "" */
         size_t n_not_carried_out;       /* acts that are planned, and that this version doesn't carry out */
         unsigned pages;

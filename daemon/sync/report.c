@@ -5,16 +5,16 @@
 
 /* ---- exit code ---- */
 
-static bool approval_was_used(const ReportInput *in, const char *hash) {
+static bool was_used(const ReportInput *in, const char *hash) {
         for (size_t i = 0; i < engine_n_remotes(in->engine); i++)
-                if (str_eq(remote_report(engine_remote(in->engine, i))->approved, hash))
+                if (approval_was_used(&remote_report(engine_remote(in->engine, i))->approved, hash))
                         return true;
         return false;
 }
 
 const char *report_stale_approval(const ReportInput *in) {
         for (size_t i = 0; i < in->n_approvals; i++)
-                if (!approval_was_used(in, in->approvals[i]))
+                if (!was_used(in, in->approvals[i]))
                         return in->approvals[i];
         return "";
 }

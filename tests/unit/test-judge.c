@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store-fixture.h"
+#include "sync/judge.h"
+
+/* Bob is wanted with another role than before, Carol is new. */
+typedef struct World {
+        Fixture *f;
+        Config config;
+        TargetConfig target;
+        RoleRule role;
+        Links *links;
+        People people;
+        Resets resets;
+        Judgement j;
+} World;
+
+static World world_new(Fixture *f) {
+        World w = {
+                .f = f,
+                .config = { .first_plan_apply = true },
+                .target = {
+                        .name = (char *) "t",
+                        .type = TARGET_UMBRELLA,
+                        .url = (char *) "https://api.example.com",
+                        .limits = { .create = 10, .percent = 100 },
+                        .n_roles = 1,
+                },
+                .role = { .group = -1, .role = (char *) "Read Only" },
+                .links = links_new(),
+        };
+
+        assert_non_null(w.links);
+        return w;
+}
+
+static void world_free(World *w) {
+        judgement_deinit(&w->j);
+        links_free(w->links);
+}
+
+static Action create(const char *person, const char *role) {
+        return (Action){
+                .kind = ACTION_CREATE,
+                .person = person,
+                .address = "x@example.com",
+                .has_after = true,
+                .after = { .address = "x@example.com", .role = role },
+        };
+}
+
+/* Judges a plan of these actions in the world as it is. */
+static void judge(World *w, const Action *actions, size_t n, char *const *approvals, size_t n_approvals) {
+        _cleanup_(plan_freep) Plan *plan = plan_new("t");
+        Fixture *f = w->f;
+        JudgeInput in = {
+                .store = f->store,
+                .config = &w->config,
+                .target = &w->target,
+                .plan = plan,
+                .links = w->links,
+                .people = &w->people,
+                .resets = &w->resets,
+                .approvals = approvals,
+                .n_approvals = n_approvals,
+                .cycle = 1,
+                .wall = USEC_PER_DAY,
+                .absence_proven = true,
+        };
+
+        w->target.roles = &w->role;
+        assert_non_null(plan);
+        for (size_t i = 0; i < n; i++)
+                ok(plan_add_action(plan, &actions[i]));
+        ok(plan_finish(plan));
+        judgement_deinit(&w->j);
+        w->j = (Judgement){ 0 };
+        ok(judge_plan(&in, &w->j));
+}
+
+/* ---- rules ---- */
+
+static int64_t begin_create(World *w) {
+        const Action a = create("bob", "Read Only");
+        Fixture *f = w->f;
+        int64_t id = 0;
+
+        ok(store_queue_put(f->store, "t", &a, 1, false, USEC_PER_DAY, &id, NULL));
+        ok(store_queue_running(f->store, id, 0, USEC_PER_DAY));
+        return id;
+}
+
+/* A plan that is empty because it waits for what is under way was seen by nobody. */
+static void test_busy_accepts_no_rules(void **state) {
+        const QueueChange done = { .state = QUEUE_DONE, .outcome = "ok" };
+        const Action wanted = create("bob", "Full Admin");
+        Fixture *f = *state;
+        World w = world_new(f);
+        int64_t id;
+
+        judge(&w, NULL, 0, NULL, 0);
+        id = begin_create(&w);
+        w.role.role = (char *) "Full Admin";
+        judge(&w, &wanted, 1, NULL, 0);
+        assert_int_equal(w.j.n_busy, 1);
+        assert_null(w.j.held);
+        ok(store_queue_change(f->store, id, &done, USEC_PER_DAY));
+        judge(&w, &wanted, 1, NULL, 0);
+        assert_non_null(w.j.held);
+        assert_non_null(strstr(w.j.held->reason, "roles"));
+        assert_int_equal(w.j.n_queued, 0);
+        world_free(&w);
+}
+
+static void test_empty_accepts_rules(void **state) {
+        const Action wanted = create("bob", "Full Admin");
+        World w = world_new(*state);
+
+        judge(&w, NULL, 0, NULL, 0);
+        w.role.role = (char *) "Full Admin";
+        judge(&w, NULL, 0, NULL, 0);
+        judge(&w, &wanted, 1, NULL, 0);
+        assert_null(w.j.held);
+        assert_int_equal(w.j.n_queued, 1);
+        world_free(&w);
+}
+
+/* ---- approvals ---- */
+
+/* The held plan, and what came on top of it: two plans of one target in one judgement. */
+static void test_two_approvals(void **state) {
+        const Action actions[] = { create("bob", "Read Only"), create("carol", "Read Only") };
+        char held[PLAN_HASH_LEN + 1], top[PLAN_HASH_LEN + 1];
+        char *const approvals[] = { held, top };
+        World w = world_new(*state);
+
+        w.target.limits.create = 0;
+        judge(&w, actions, 1, NULL, 0);
+        assert_non_null(w.j.held);
+        memcpy(held, w.j.held->hash, sizeof(held));
+        assert_int_equal(plan_hash("t", &actions[1], 1, top), 0);
+        judge(&w, actions, 2, approvals, 2);
+        assert_int_equal(w.j.n_queued, 2);
+        assert_true(approval_was_used(&w.j.approved, held));
+        assert_true(approval_was_used(&w.j.approved, top));
+        assert_false(approval_was_used(&w.j.approved, "000000000000"));
+        world_free(&w);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test_setup_teardown(test_busy_accepts_no_rules, setup_store, teardown_store),
+                cmocka_unit_test_setup_teardown(test_empty_accepts_rules, setup_store, teardown_store),
+                cmocka_unit_test_setup_teardown(test_two_approvals, setup_store, teardown_store),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
