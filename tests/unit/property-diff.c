@@ -9,17 +9,11 @@
  *     property-diff [SEED [WORLDS]]       or IDSYNCD_SEED, IDSYNCD_WORLDS
  *
  * The same seed gives the same worlds. */
-#include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
-#include <time.h>
 
 #include "property.h"
 
-#define WORLDS_DEFAULT 30000
-#define BLIND_WORLDS 30000      /* so many at most until a breach has to be found */
 #define ROUNDS 8
 
 /* ---- working a plan off ---- */
@@ -295,7 +289,7 @@ static const char *try_world(World *w, Blind blind) {
                                                                    : check_end(w, plan, blind != BLIND_WORK);
 }
 
-static const char *try_seed(uint64_t seed, size_t i, Blind blind) {
+static const char *try_seed(uint64_t seed, size_t i, unsigned blind) {
         static World w;
         const char *why;
 
@@ -304,7 +298,7 @@ static const char *try_seed(uint64_t seed, size_t i, Blind blind) {
         if (!kept)
                 world_die("out of memory");
         world_make(&w);
-        why = try_world(&w, blind);
+        why = try_world(&w, (Blind) blind);
         kept = arena_free(kept);
         return why;
 }
@@ -339,59 +333,13 @@ static void print_seed(uint64_t seed, size_t i) {
         print_plan(plan);
 }
 
-static uint64_t number(const char *argument, const char *variable, uint64_t otherwise) {
-        const char *text = argument ?: getenv(variable);
-        uint64_t n;
-
-        if (!text)
-                return otherwise;
-        if (parse_u64(text, &n) < 0)
-                world_die("SEED and WORLDS are whole numbers");
-        return n;
-}
-
-static bool report_worlds(uint64_t seed, size_t worlds) {
-        clock_t start = clock();
-
-        for (size_t i = 0; i < worlds; i++) {
-                const char *why = try_seed(seed, i, BLIND_NONE);
-
-                if (!why)
-                        continue;
-                printf("not ok 1 - %s\n# seed %" PRIu64 ", world %zu\n", why, seed, i);
-                print_seed(seed, i);
-                return false;
-        }
-        printf("ok 1 - %zu worlds of seed %" PRIu64 "\n# %.1f s\n", worlds, seed,
-               (double) (clock() - start) / CLOCKS_PER_SEC);
-        return true;
-}
-
-static bool report_blind(uint64_t seed, Blind blind) {
-        for (size_t i = 0; i < BLIND_WORLDS; i++) {
-                const char *why = try_seed(seed, i, blind);
-
-                if (!why)
-                        continue;
-                printf("ok %d - blind to %s: world %zu: %s\n", blind + 1, blinds[blind], i, why);
-                return true;
-        }
-        printf("not ok %d - blind to %s: no breach found, seed %" PRIu64 "\n", blind + 1, blinds[blind],
-               seed);
-        return false;
-}
-
 int main(int argc, char **argv) {
-        uint64_t seed = 0;
-        bool ok;
+        const Property property = {
+                .blinds = blinds,
+                .n_blinds = _BLIND_MAX,
+                .try = try_seed,
+                .print = print_seed,
+        };
 
-        if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed))
-                world_die("no randomness");
-        seed = number(argc > 1 ? argv[1] : NULL, "IDSYNCD_SEED", seed);
-        printf("1..%d\n# seed %" PRIu64 "\n", _BLIND_MAX, seed);
-        fflush(stdout);
-        ok = report_worlds(seed, number(argc > 2 ? argv[2] : NULL, "IDSYNCD_WORLDS", WORLDS_DEFAULT));
-        for (Blind blind = BLIND_NONE + 1; blind < _BLIND_MAX; blind++)
-                ok &= report_blind(seed, blind);
-        return ok ? 0 : 1;
+        return property_main(&property, argc, argv);
 }

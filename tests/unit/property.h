@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the property test of the diff is made of: random worlds (property-world.c), and a checker of plans
- * for them that shares no code with the diff (property-check.c). Whatever can't go on ends the program. */
+/* What the property tests are made of: random worlds (property-world.c), a checker that shares no code with
+ * what is tested (property-check.c), and the way to run them (property-main.c). Whatever can't go on ends
+ * the program. */
 #pragma once
 
 #include "base/strings.h"
@@ -57,3 +58,16 @@ bool world_wants(const World *w, const Person *p, const char **ret_role);
 const char *world_check(const World *w, const Plan *plan);
 /* Likewise of one action that nobody planned: of what must hold right before an account is touched. */
 const char *world_check_alone(const World *w, const Action *a);
+
+typedef struct Property {
+        const char *const *blinds;      /* what is hidden from the tested code, by number; 0: nothing */
+        unsigned n_blinds;
+        /* Tries one world; what was breached, or NULL. */
+        const char *(*try)(uint64_t seed, size_t world, unsigned blind);
+        void (*print)(uint64_t seed, size_t world);     /* may be NULL */
+        /* After all worlds: what should have been seen, and wasn't; may be NULL. */
+        const char *(*never_seen)(void);
+} Property;
+/* Runs the worlds that the arguments ask for, then each blinder until a breach is found. TAP; the exit
+ * status. */
+int property_main(const Property *p, int argc, char **argv);
