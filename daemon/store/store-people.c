@@ -52,7 +52,7 @@ static int count_people(Store *store, size_t *ret) {
 static int read_index(Store *store) {
         _cleanup_(people_index_freep) PeopleIndex *index = NULL;
         _cleanup_(statement_resetp) sqlite3_stmt *q = NULL;
-        size_t n;
+        size_t n = 0;
         int r;
 
         r = count_people(store, &n);
