@@ -8,13 +8,14 @@
 #include "base/strings.h"
 #include "call.h"
 #include "show.h"
+#include "table.h"
 
 #define HEALTH_UNKNOWN 3
 
 typedef struct Arguments {
         char **words;                   /* of the verb */
         int n;
-        bool json, dead;
+        bool json, csv, dead;
         const char *target;
 } Arguments;
 
@@ -24,7 +25,7 @@ typedef struct Verb {
         const char *help;
         const char *instead;            /* without the daemon */
         ExitCode (*ask)(const Arguments *a, struct json_object **ret, ErrCtx *err);
-        ExitCode (*show)(struct json_object *doc);
+        void (*show)(struct json_object *doc);
         ExitCode (*run)(const Arguments *a, ErrCtx *err);       /* instead of the two */
 } Verb;
 
@@ -189,8 +190,9 @@ static const Verb verbs[] = {
                  show_queue, NULL},
                 {"history", "[PERSON]", 0, 1, "what was done, newest first", "journalctl -u idsyncd",
                  ask_history, show_history, NULL},
-                {"orphans", "", 0, 0, "accounts that nobody owns; privileged ones without a second factor",
-                 DRY_RUN, ask_orphans, show_orphans, NULL},
+                {"orphans", "[--csv]", 0, 0,
+                 "accounts that nobody owns; administrators without a second factor", DRY_RUN, ask_orphans,
+                 show_orphans, NULL},
                 {"health", "", 0, 0, "one line for a monitoring system; exit code 0, 1, 2 or 3", NULL, NULL,
                  NULL, run_health},
                 {"approve", "HASH", 1, 1, "let exactly this held plan go ahead",
@@ -263,6 +265,7 @@ static void say_unknown(const char *name) {
 
 static bool fits(const Verb *v, const Arguments *a) {
         if (a->n < v->min || a->n > v->max || (a->dead && !str_eq(v->name, "queue")) ||
+            (a->csv && (a->json || !str_eq(v->name, "orphans"))) ||
             (a->target && !str_eq(v->name, "reset"))) {
                 fprintf(stderr, "idsyncctl: it is \"idsyncctl %s%s%s\"\n", v->name, *v->synopsis ? " " : "",
                         v->synopsis);
@@ -271,6 +274,7 @@ static bool fits(const Verb *v, const Arguments *a) {
         return true;
 }
 
+/* Documents that stand for an exit code have it as a member. */
 static ExitCode ask_and_show(const Verb *v, const Arguments *a, ErrCtx *err) {
         struct json_object *doc = NULL;
         ExitCode code;
@@ -278,13 +282,14 @@ static ExitCode ask_and_show(const Verb *v, const Arguments *a, ErrCtx *err) {
         code = v->ask(a, &doc, err);
         if (code != EXIT_IN_STEP)
                 return code;
-        if (a->json) {
+        if (a->json)
                 puts(json_object_to_json_string_ext(doc, JSON_C_TO_STRING_PLAIN |
                                                                          JSON_C_TO_STRING_NOSLASHESCAPE));
-                if (v->show == show_status || v->show == show_plan)
-                        code = (ExitCode) json_object_get_int(json_object_object_get(doc, "exit"));
-        } else
-                code = v->show(doc);
+        else if (a->csv)
+                show_orphans_csv(doc);
+        else
+                v->show(doc);
+        code = (ExitCode) json_number(doc, "exit");
         json_object_put(doc);
         return code;
 }
@@ -310,14 +315,15 @@ static ExitCode run(const Verb *v, const Arguments *a) {
 
 /* 0, or the exit code to end with at once; -1: go on. */
 static int parse(int argc, char **argv, Arguments *a) {
-        enum { OPT_JSON = 0x100, OPT_DEAD, OPT_TARGET, OPT_VERSION };
+        enum { OPT_JSON = 0x100, OPT_CSV, OPT_DEAD, OPT_TARGET, OPT_VERSION };
         static const struct option options[] = {
-                { "json", no_argument, NULL, OPT_JSON },
-                { "dead", no_argument, NULL, OPT_DEAD },
-                { "target", required_argument, NULL, OPT_TARGET },
-                { "help", no_argument, NULL, 'h' },
-                { "version", no_argument, NULL, OPT_VERSION },
-                { 0 },
+                        {"json", no_argument, NULL, OPT_JSON},
+                        {"csv", no_argument, NULL, OPT_CSV},
+                        {"dead", no_argument, NULL, OPT_DEAD},
+                        {"target", required_argument, NULL, OPT_TARGET},
+                        {"help", no_argument, NULL, 'h'},
+                        {"version", no_argument, NULL, OPT_VERSION},
+                        {0},
         };
         int c;
 
@@ -325,6 +331,9 @@ static int parse(int argc, char **argv, Arguments *a) {
                 switch (c) {
                 case OPT_JSON:
                         a->json = true;
+                        break;
+                case OPT_CSV:
+                        a->csv = true;
                         break;
                 case OPT_DEAD:
                         a->dead = true;

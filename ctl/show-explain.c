@@ -130,12 +130,11 @@ static void print_target(struct json_object *target) {
         print_history(target);
 }
 
-ExitCode show_explain(struct json_object *doc) {
+void show_explain(struct json_object *doc) {
         struct json_object *list = NULL;
         size_t n = json_list(doc, "targets", &list);
 
         print_person(doc);
         for (size_t i = 0; i < n; i++)
                 print_target(json_object_array_get_idx(list, i));
-        return EXIT_IN_STEP;
 }

@@ -8,8 +8,6 @@
 #include "base/strings.h"
 #include "table.h"
 
-#define HEAD(...) ((const char *const[]){ __VA_ARGS__ })
-
 static const char *or_none(const char *text) {
         return text ? text : "-";
 }
@@ -86,7 +84,7 @@ static void print_problems(struct json_object *doc) {
         }
 }
 
-ExitCode show_status(struct json_object *doc) {
+void show_status(struct json_object *doc) {
         struct json_object *daemon = json_member(doc, "daemon");
 
         printf("idsyncd    %s, %s since %s, pid %" PRId64 "\n", or_none(json_text(daemon, "version")),
@@ -100,10 +98,9 @@ ExitCode show_status(struct json_object *doc) {
         putchar('\n');
         print_targets(doc);
         print_problems(doc);
-        return (ExitCode) json_number(doc, "exit");
 }
 
-ExitCode show_targets(struct json_object *doc) {
+void show_targets(struct json_object *doc) {
         struct json_object *list = NULL;
         size_t n = json_list(doc, "targets", &list);
 
@@ -124,7 +121,6 @@ ExitCode show_targets(struct json_object *doc) {
                         putchar('\n');
                 }
         }
-        return EXIT_IN_STEP;
 }
 
 /* ---- health ---- */
@@ -209,16 +205,14 @@ static void print_actions(struct json_object *doc, const char *heading, const ch
         table_print(&t, stdout);
 }
 
-ExitCode show_queue(struct json_object *doc) {
+void show_queue(struct json_object *doc) {
         print_actions(doc, "QUEUED", "queued", true);
         if (json_number(doc, "left_out") > 0)
                 printf("... and %" PRId64 " more\n", json_number(doc, "left_out"));
-        return EXIT_IN_STEP;
 }
 
-ExitCode show_history(struct json_object *doc) {
+void show_history(struct json_object *doc) {
         print_actions(doc, "WHEN", "finished", true);
-        return EXIT_IN_STEP;
 }
 
 static void print_people(struct json_object *target, const char *key, const char *word, const char *what) {
@@ -263,7 +257,7 @@ static void print_plan(struct json_object *target) {
                        hash);
 }
 
-ExitCode show_plan(struct json_object *doc) {
+void show_plan(struct json_object *doc) {
         struct json_object *list = NULL;
         size_t n = json_list(doc, "targets", &list);
 
@@ -272,38 +266,11 @@ ExitCode show_plan(struct json_object *doc) {
                         putchar('\n');
                 print_plan(json_object_array_get_idx(list, i));
         }
-        return (ExitCode) json_number(doc, "exit");
 }
 
-/* ---- orphans, messages ---- */
+/* ---- messages ---- */
 
-ExitCode show_orphans(struct json_object *doc) {
-        struct json_object *list = NULL, *missing = NULL;
-        size_t n = json_list(doc, "accounts", &list), n_missing;
-        _cleanup_(table_deinit) Table t;
-
-        table_init(&t, HEAD("TARGET", "ACCOUNT", "ADDRESS", "ROLE", "STATUS", "LAST LOGIN", "REASON"), 7);
-        for (size_t i = 0; i < n; i++) {
-                struct json_object *account = json_object_array_get_idx(list, i);
-
-                table_add(&t, json_text(account, "target"));
-                table_add(&t, json_text(account, "remote_id"));
-                table_add(&t, json_text(account, "address"));
-                table_add(&t, json_text(account, "role"));
-                table_add(&t, json_text(account, "status"));
-                table_add(&t, json_text(account, "last_login"));
-                table_add(&t, json_text(account, "reason"));
-        }
-        table_print(&t, stdout);
-        n_missing = json_list(doc, "not_listed", &missing);
-        for (size_t i = 0; i < n_missing; i++)
-                printf("%s: not listed since the daemon started\n",
-                       json_object_get_string(json_object_array_get_idx(missing, i)));
-        return EXIT_IN_STEP;
-}
-
-ExitCode show_message(struct json_object *doc) {
+void show_message(struct json_object *doc) {
         print_text(json_text(doc, "message"));
         putchar('\n');
-        return EXIT_IN_STEP;
 }

@@ -14,6 +14,7 @@ typedef struct Table {
         char **cells;                   /* row by row; the first row: headings */
         bool failed;                    /* out of memory */
 } Table;
+#define HEAD(...) ((const char *const[]){__VA_ARGS__})
 void table_init(Table *t, const char *const *headings, size_t n);
 void table_deinit(Table *t);
 /* The next cell, copied; NULL and "": "-". Control characters are made visible. */

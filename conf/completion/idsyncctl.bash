@@ -26,6 +26,7 @@ _idsyncctl() {
         words=$(_idsyncctl_targets)
     elif [[ $current == -* ]]; then
         words='--json --help --version'
+        [[ $verb != orphans ]] || words+=' --csv'
         [[ $verb != queue ]] || words+=' --dead'
         [[ $verb != reset ]] || words+=' --target'
     else

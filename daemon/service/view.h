@@ -31,7 +31,8 @@ int view_history(const View *v, const char *person, StrBuf *out, ErrCtx *err);
 /* target NULL or "": all. */
 int view_plan(const View *v, const char *target, StrBuf *out, ErrCtx *err);
 int view_explain(const View *v, const char *person, StrBuf *out, ErrCtx *err);
-/* Accounts that nobody in the directory owns, and privileged ones without a second factor. */
+/* Accounts that nobody in the directory owns, and administrators of whom the API says that they have no
+ * second factor. */
 int view_orphans(const View *v, StrBuf *out);
 
 /* Who is meant: an item of *ret_people. As who_find(), with who is in scope at all in the words. */

@@ -15,6 +15,7 @@ sys.path[:0] = [HERE, os.path.join(HERE, "..", "standin")]
 
 import certs                                    # noqa: E402
 from lib import process                         # noqa: E402
+from lib.bus import Bus, compared                # noqa: E402
 from lib.company import Company                 # noqa: E402
 from lib.daemon import Idsyncd                  # noqa: E402
 from lib.directory import Slapd                 # noqa: E402
@@ -117,3 +118,25 @@ def make_idsyncd(tmp_path, make_slapd, make_standin):
 def idsyncd(make_idsyncd, slapd, standin):
     """The binaries, set up for `slapd` and `standin`; see lib/daemon.py."""
     return make_idsyncd(slapd, standin)
+
+
+@pytest.fixture
+def bus():
+    """A private system bus with the shipped policy: lib/bus.py. Becomes other users: needs root."""
+    made = Bus().start()
+    yield made
+    made.cleanup()
+
+
+@pytest.fixture
+def make_daemon(make_idsyncd, slapd, standin, bus):
+    """make_daemon(target={…}, **top) → (runner, daemon on the bus); the directory is read every hour, and when asked."""
+    def make(target=None, poll="1h", **top):
+        runner = make_idsyncd(slapd, standin, **top)
+        runner.environment["DBUS_SYSTEM_BUS_ADDRESS"] = bus.address
+        runner.config["directory"]["poll_interval"] = poll
+        runner.target.update(target or {})
+        daemon = runner.start()
+        compared(bus)
+        return runner, daemon
+    return make

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """idsyncctl and the daemon on a private bus with the shipped policy."""
 
+import csv
+import io
 import os
 import re
 import sqlite3
@@ -8,60 +10,11 @@ import stat
 
 import pytest
 
-from lib.bus import Bus
+from lib.bus import compared, sync, wait_done, writes
 from lib.company import Person
 from lib.process import scaled, spawn, wait_for
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="becomes other users: needs root")
-
-
-@pytest.fixture
-def bus():
-    made = Bus().start()
-    yield made
-    made.cleanup()
-
-
-@pytest.fixture
-def make_daemon(make_idsyncd, slapd, standin, bus):
-    """make_daemon(target={…}, **top) → (runner, daemon on the bus); the directory is read every hour, and when asked."""
-    def make(target=None, poll="1h", **top):
-        runner = make_idsyncd(slapd, standin, **top)
-        runner.environment["DBUS_SYSTEM_BUS_ADDRESS"] = bus.address
-        runner.config["directory"]["poll_interval"] = poll
-        runner.target.update(target or {})
-        daemon = runner.start()
-        compared(bus)
-        return runner, daemon
-    return make
-
-
-def compared(bus, state=None):
-    """Waits until the targets were compared (and have that state)."""
-    def check():
-        doc = bus.ask("status")
-        target = doc["targets"][0]
-        idle = doc["directory"]["state"] == "complete" and not doc["cycle_running"] and target["state"] != "unknown"
-        return doc if idle and state in (None, target["state"]) else None
-    return wait_for(check, 15, f"a comparison {state or ''}", every=0.1)
-
-
-def sync(bus, state=None):
-    before = bus.ask("status")["cycle"]
-    bus.ctl("sync", expect=0)
-    wait_for(lambda: (doc := bus.ask("status"))["cycle"] > before and not doc["cycle_running"], 15, "a cycle", every=0.1)
-    return compared(bus, state)
-
-
-def wait_done(bus, number, kind="create"):
-    def check():
-        done = [a for a in bus.ask("history")["actions"] if a["action"] == kind and a["state"] == "done"]
-        return len(done) >= number and done
-    return wait_for(check, 20, f"{number} × {kind}", every=0.1)
-
-
-def writes(standin):
-    return [c for c in standin.calls() if c["method"] != "GET" and not c["path"].endswith("/token")]
 
 
 # --- who may do what ---
@@ -304,13 +257,53 @@ def test_explain_what_waits(make_daemon, bus, company, standin):
     assert 1 <= doc["targets"][0]["position"] <= 10 and "paused" in doc["targets"][0]["next"]
 
 
-def test_orphans(make_daemon, bus, standin):
+def test_orphans(make_daemon, bus, slapd, company, standin):
     ghost = {"email": "ghost@example.com", "firstname": "G", "lastname": "Host", "role": "Full Admin"}
-    standin.add_accounts(accounts=[ghost])
+    careful = {"email": "careful@example.com", "role": "Read Only", "twoFactorEnable": True}
+    standin.add_accounts(accounts=[ghost, careful, company.people[2].account() | {"twoFactorEnable": True}])
     make_daemon()
+    wait_done(bus, 9)
+    slapd.delete(company.people[4].dn)
+    sync(bus)
     doc = bus.ask("orphans", expect=0)
-    assert any(a["address"] == "ghost@example.com" and "isn't ours" in a["reason"] for a in doc["accounts"])
+    rows = {a["address"]: a for a in doc["accounts"]}
+    assert [a["address"] for a in doc["accounts"]][:2] == ["ghost@example.com", "careful@example.com"], "orphans come first"
+    ours = "administrator without a second factor"
+    assert rows["ghost@example.com"]["reason"] == f"no link: the account isn't ours; {ours}"
+    assert rows["ghost@example.com"]["privileged"] and rows["ghost@example.com"]["person"] is None
+    assert rows["careful@example.com"]["reason"] == "no link: the account isn't ours"
+    assert rows["careful@example.com"]["second_factor"] is True and not rows["careful@example.com"]["privileged"]
+    assert rows["p00004@example.com"]["reason"] == f"its person is no longer in the directory; {ours}"
+    assert rows["p00001@example.com"]["reason"] == ours and rows["p00001@example.com"]["person"] == company.people[1].id
+    assert "p00002@example.com" not in rows and len(rows) == 11
     assert "ghost@example.com" in bus.ctl("orphans", who="member").out
+
+
+def test_orphans_for_a_spreadsheet(make_daemon, bus, standin):
+    evil = ['=HYPERLINK("http://example.com")', "+1@example.com", "@here", '"a",b@example.com', "plain@example.com"]
+    standin.add_accounts(accounts=[{"email": email, "role": "Read Only"} for email in evil])
+    make_daemon()
+    bus.ctl("orphans", "--csv", expect=0)
+    bus.run_as("root", "sh", "-c", f"{bus.home}/idsyncctl orphans --csv > {bus.home}/orphans.csv")
+    with open(f"{bus.home}/orphans.csv", newline="") as source:
+        text = source.read()
+    assert text.count("\r\n") == text.count("\n") and text.endswith("\r\n")
+    rows = list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
+    assert [row["address"] for row in rows[:5]] == ["'" + evil[0], "'" + evil[1], "'" + evil[2], *evil[3:]]
+    assert set(rows[0]) == {"target", "remote_id", "address", "login", "role", "status", "last_login", "person",
+                            "privileged", "second_factor", "reason"}
+    assert [row["second_factor"] for row in rows[:5]] == ["no"] * 5 and rows[0]["login"] == ""
+    assert [a["address"] for a in bus.ask("orphans")["accounts"]][:5] == evil, "the JSON document is exact"
+    assert bus.ctl("orphans", "--csv", "--json", expect=2).err and bus.ctl("status", "--csv", expect=2).err
+
+
+def test_orphans_without_a_listing(make_daemon, bus, standin):
+    standin.fault("status", code=503, method="GET", path="/users", count=1000)
+    make_daemon()
+    for form in ([], ["--csv"]):
+        result = bus.ctl("orphans", *form, expect=5)
+        assert "umbrella: not listed" in result.out + result.err
+    assert bus.ask("orphans", expect=5)["not_listed"] == ["umbrella"]
 
 
 def test_backup(make_daemon, bus, tmp_path):

@@ -94,3 +94,33 @@ class Bus:
     def ask(self, *words, who="root", expect=None):
         """The same with --json: the document."""
         return json.loads(self.ctl(*words, "--json", who=who, expect=expect).out)
+
+
+def compared(bus, state=None):
+    """Waits until the targets were compared (and the first has that state); the status."""
+    def check():
+        doc = bus.ask("status")
+        target = doc["targets"][0]
+        idle = doc["directory"]["state"] == "complete" and not doc["cycle_running"] and target["state"] != "unknown"
+        return doc if idle and state in (None, target["state"]) else None
+    return wait_for(check, 15, f"a comparison {state or ''}", every=0.1)
+
+
+def sync(bus, state=None):
+    """A whole cycle, begun now; the status after it."""
+    before = bus.ask("status")["cycle"]
+    bus.ctl("sync", expect=0)
+    wait_for(lambda: (doc := bus.ask("status"))["cycle"] > before and not doc["cycle_running"], 15, "a cycle", every=0.1)
+    return compared(bus, state)
+
+
+def wait_done(bus, number, kind="create"):
+    """Waits until so many actions of that kind are done; these."""
+    def check():
+        done = [a for a in bus.ask("history")["actions"] if a["action"] == kind and a["state"] == "done"]
+        return len(done) >= number and done
+    return wait_for(check, 20, f"{number} × {kind}", every=0.1)
+
+
+def writes(standin):
+    return [c for c in standin.calls() if c["method"] != "GET" and not c["path"].endswith("/token")]
