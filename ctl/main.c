@@ -15,7 +15,7 @@
 typedef struct Arguments {
         char **words;                   /* of the verb */
         int n;
-        bool json, csv, dead;
+        bool json, csv, dead, full;
         const char *target;
 } Arguments;
 
@@ -98,8 +98,8 @@ static ExitCode ask_resume(const Arguments *a, struct json_object **ret, ErrCtx 
         return call_daemon(true, "Resume", ret, err, "s", word(a));
 }
 
-static ExitCode ask_sync(const Arguments *a _unused_, struct json_object **ret, ErrCtx *err) {
-        return call_daemon(true, "Sync", ret, err, "");
+static ExitCode ask_sync(const Arguments *a, struct json_object **ret, ErrCtx *err) {
+        return call_daemon(true, "Sync", ret, err, "b", (int) a->full);
 }
 
 static ExitCode ask_reset(const Arguments *a, struct json_object **ret, ErrCtx *err) {
@@ -208,7 +208,7 @@ static const Verb verbs[] = {
                  show_message, NULL},
                 {"resume", "[TARGET]", 0, 1, "go on; ends parking after refused credentials too", NULL,
                  ask_resume, show_message, NULL},
-                {"sync", "", 0, 0, "read the directory and compare now", "idsyncd --once", ask_sync,
+                {"sync", "[--full]", 0, 0, "read the directory and compare now", "idsyncd --once", ask_sync,
                  show_message, NULL},
                 {"reset", "PERSON --target T", 1, 1, "reset somebody's password there",
                  "idsyncd --once --reset PERSON --target T", ask_reset, show_message, NULL},
@@ -265,7 +265,7 @@ static void say_unknown(const char *name) {
 
 static bool fits(const Verb *v, const Arguments *a) {
         if (a->n < v->min || a->n > v->max || (a->dead && !str_eq(v->name, "queue")) ||
-            (a->csv && (a->json || !str_eq(v->name, "orphans"))) ||
+            (a->csv && (a->json || !str_eq(v->name, "orphans"))) || (a->full && !str_eq(v->name, "sync")) ||
             (a->target && !str_eq(v->name, "reset"))) {
                 fprintf(stderr, "idsyncctl: it is \"idsyncctl %s%s%s\"\n", v->name, *v->synopsis ? " " : "",
                         v->synopsis);
@@ -315,11 +315,12 @@ static ExitCode run(const Verb *v, const Arguments *a) {
 
 /* 0, or the exit code to end with at once; -1: go on. */
 static int parse(int argc, char **argv, Arguments *a) {
-        enum { OPT_JSON = 0x100, OPT_CSV, OPT_DEAD, OPT_TARGET, OPT_VERSION };
+        enum { OPT_JSON = 0x100, OPT_CSV, OPT_DEAD, OPT_FULL, OPT_TARGET, OPT_VERSION };
         static const struct option options[] = {
                         {"json", no_argument, NULL, OPT_JSON},
                         {"csv", no_argument, NULL, OPT_CSV},
                         {"dead", no_argument, NULL, OPT_DEAD},
+                        {"full", no_argument, NULL, OPT_FULL},
                         {"target", required_argument, NULL, OPT_TARGET},
                         {"help", no_argument, NULL, 'h'},
                         {"version", no_argument, NULL, OPT_VERSION},
@@ -337,6 +338,9 @@ static int parse(int argc, char **argv, Arguments *a) {
                         break;
                 case OPT_DEAD:
                         a->dead = true;
+                        break;
+                case OPT_FULL:
+                        a->full = true;
                         break;
                 case OPT_TARGET:
                         a->target = optarg;

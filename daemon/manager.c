@@ -197,21 +197,21 @@ static void on_ask_again(void *userdata) {
         on_changed(m);
 }
 
-static int on_sync(ErrCtx *err, void *userdata) {
+static int on_sync(bool full, ErrCtx *err, void *userdata) {
         Manager *m = userdata;
+        int64_t number;
         int r;
 
         if (m->state != MANAGER_RUNNING)
                 return err_set(err, 1, 0, "the daemon is %s: ask again", manager_state(m));
-        r = cycle_start(engine_cycle(m->engine));
-        if (r == CYCLE_E_OVERRUN)
-                return err_set(err, 0, 0, "cycle %lld is under way already",
-                               (long long) cycle_report(engine_cycle(m->engine))->number);
+        r = cycle_ask(engine_cycle(m->engine), full, &number);
         if (r < 0)
                 return r;
-        log_notice("a cycle is asked for by an operator");
-        return err_set(err, 0, 0, "cycle %lld has begun",
-                       (long long) cycle_report(engine_cycle(m->engine))->number);
+        log_notice("a %scycle is asked for by an operator", full ? "full " : "");
+        return err_set(err, 0, 0, "cycle %lld %s", (long long) number,
+                       number > cycle_report(engine_cycle(m->engine))->number
+                                       ? "begins when the read under way has ended"
+                                       : "has begun");
 }
 
 /* The bus is there, or it isn't: either way the service is. */

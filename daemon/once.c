@@ -137,6 +137,7 @@ static int set_up(Once *o, Config *config, ErrCtx *err) {
                 .changed = on_changed,
                 .userdata = o,
         };
+        int64_t number;
         int r;
 
         r = loop_task_new(o->loop, LOOP_SLICE, "is the run over", on_check, o, &o->check);
@@ -151,7 +152,7 @@ static int set_up(Once *o, Config *config, ErrCtx *err) {
         r = engine_new(&options, config, &o->engine, err);
         if (r != 0)
                 return r;
-        r = cycle_start(engine_cycle(o->engine));
+        r = cycle_ask(engine_cycle(o->engine), o->options->full, &number);
         if (r < 0)
                 return r;
         engine_start(o->engine);

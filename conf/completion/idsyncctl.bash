@@ -28,6 +28,7 @@ _idsyncctl() {
         words='--json --help --version'
         [[ $verb != orphans ]] || words+=' --csv'
         [[ $verb != queue ]] || words+=' --dead'
+        [[ $verb != sync ]] || words+=' --full'
         [[ $verb != reset ]] || words+=' --target'
     else
         case $verb in

@@ -195,8 +195,11 @@ static int do_reset(ControlCall *call, sd_bus_error *error) {
 
 static int do_sync(ControlCall *call, sd_bus_error *error) {
         ErrCtx text = { 0 };
-        int r = call->bus->hooks.sync(&text, call->bus->hooks.userdata);
+        int full, r;
 
+        r = sd_bus_message_read(call->message, "b", &full);
+        if (r >= 0)
+                r = call->bus->hooks.sync(full, &text, call->bus->hooks.userdata);
         return finish(call, r, &text, error);
 }
 
@@ -302,8 +305,7 @@ const sd_bus_vtable bus_control_vtable[] = {
                 CHANGE("Resume", "s", target, on_resume),
                 SD_BUS_METHOD_WITH_ARGS("Reset", SD_BUS_ARGS("s", person, "s", target),
                                         SD_BUS_RESULT("s", json), on_reset, SD_BUS_VTABLE_UNPRIVILEGED),
-                SD_BUS_METHOD_WITH_ARGS("Sync", SD_BUS_NO_ARGS, SD_BUS_RESULT("s", json), on_sync,
-                                        SD_BUS_VTABLE_UNPRIVILEGED),
+                CHANGE("Sync", "b", full, on_sync),
                 SD_BUS_METHOD_WITH_ARGS("Backup", SD_BUS_NO_ARGS, SD_BUS_RESULT("h", file), on_backup,
                                         SD_BUS_VTABLE_UNPRIVILEGED),
                 SD_BUS_VTABLE_END,

@@ -13,8 +13,8 @@ typedef struct BusHooks {
         void (*view)(View *ret, void *userdata);
         /* Compare again what was asked for. */
         void (*retry)(void *userdata);
-        /* Begin a cycle now: 0 or words in err. */
-        int (*sync)(ErrCtx *err, void *userdata);
+        /* As cycle_ask(): 0, or positive: refused, both with words in err; negative errno. */
+        int (*sync)(bool full, ErrCtx *err, void *userdata);
         /* Once: the name is ours, or the bus isn't there. */
         void (*settled)(void *userdata);
         void *userdata;

@@ -18,8 +18,11 @@ struct Cycle {
         Remote *const *remotes;
         size_t n_remotes;
         Generation **of_remote;         /* what each target is busy with; NULL: idle */
+        bool *behind; /* it was busy when it should have been compared: follows when idle */
         size_t n_busy;
         bool dry_run, absence_proven;
+        bool asked; /* an operator wants another cycle after the read under way */
+        bool by_operator; /* the one under way */
         usec_t read_at;                 /* monotonic: the last complete read */
         usec_t grow;                    /* that it added to the grace of leavers */
         CycleReport report;
@@ -48,13 +51,6 @@ static Generation *generation_new(People *take_people) {
         return g;
 }
 
-static void on_ended(void *userdata) {
-        Cycle *c = userdata;
-
-        if (!cycle_is_running(c))
-                c->done(c, c->userdata);
-}
-
 static size_t index_of(const Cycle *c, const Remote *remote) {
         size_t i = 0;
 
@@ -74,7 +70,7 @@ static void on_reconciled(Remote *remote, void *userdata) {
 
 /* retry: not by the read that just ended. */
 static void reconcile(Cycle *c, size_t i, Generation *g, bool retry) {
-        bool fresh = retry && !remote_is_asked_again(c->remotes[i]);
+        bool fresh = retry && !c->behind[i] && !remote_is_asked_again(c->remotes[i]);
         RemoteInput in = {
                 .people = g->people,
                 .cycle = c->report.number,
@@ -93,6 +89,7 @@ static void reconcile(Cycle *c, size_t i, Generation *g, bool retry) {
                 return;
         }
         g->n_ref++;
+        c->behind[i] = false;
         c->of_remote[i] = g;
         c->n_busy++;
 }
@@ -107,6 +104,8 @@ static void reconcile_all(Cycle *c, Generation *g) {
 
                 if (!c->of_remote[i])
                         reconcile(c, i, g, false);
+                else if (c->by_operator)
+                        c->behind[i] = true;
                 else
                         log_event(LOG_NOTICE, &fields,
                                   "%s: still busy with an earlier cycle: skipped in cycle %lld",
@@ -178,11 +177,11 @@ static int next_number(Cycle *c) {
         return 0;
 }
 
-int cycle_start(Cycle *c) {
+static int start(Cycle *c, bool by_operator) {
         int r;
 
-        if (reading_is_running(c->reading))
-                return CYCLE_E_OVERRUN;
+        c->by_operator = by_operator || c->asked;
+        c->asked = false;
         r = next_number(c);
         if (r < 0)
                 return r;
@@ -198,6 +197,46 @@ int cycle_start(Cycle *c) {
         return 0;
 }
 
+static void start_asked(Cycle *c) {
+        int r;
+
+        r = start(c, true);
+        if (r < 0)
+                log_error("the directory can't be read: %s",
+                          r == -EIO || r == -ENOSPC ? store_error(c->store) : strerror(-r));
+}
+
+static void on_ended(void *userdata) {
+        Cycle *c = userdata;
+
+        if (c->asked && !reading_is_running(c->reading))
+                start_asked(c);
+        if (!cycle_is_running(c))
+                c->done(c, c->userdata);
+}
+
+int cycle_start(Cycle *c) {
+        return reading_is_running(c->reading) ? CYCLE_E_OVERRUN : start(c, false);
+}
+
+int cycle_ask(Cycle *c, bool full, int64_t *ret) {
+        int r = 0;
+
+        for (size_t i = 0; full && i < c->n_remotes; i++)
+                remote_want_whole(c->remotes[i]);
+        if (reading_is_running(c->reading))
+                c->asked = true;
+        else
+                r = start(c, true);
+        *ret = c->report.number + (c->asked ? 1 : 0);
+        return r;
+}
+
+/* When target i has to be compared again: wall time. */
+static usec_t retry_at(const Cycle *c, size_t i) {
+        return c->of_remote[i] ? USEC_INFINITY : c->behind[i] ? 0 : remote_retry_at(c->remotes[i]);
+}
+
 int cycle_retry(Cycle *c) {
         usec_t wall = loop_wall(c->loop);
         People *people;
@@ -205,7 +244,7 @@ int cycle_retry(Cycle *c) {
         int r;
 
         for (size_t i = 0; i < c->n_remotes; i++) {
-                if (c->of_remote[i] || remote_retry_at(c->remotes[i]) > wall)
+                if (retry_at(c, i) > wall)
                         continue;
                 if (!g) {
                         r = store_people_load(c->store, c->config->n_groups, &people);
@@ -228,7 +267,7 @@ usec_t cycle_retry_at(const Cycle *c) {
         if (c->report.complete == 0)
                 return earliest;
         for (size_t i = 0; i < c->n_remotes; i++) {
-                at = c->of_remote[i] ? USEC_INFINITY : remote_retry_at(c->remotes[i]);
+                at = retry_at(c, i);
                 if (at < earliest)
                         earliest = at;
         }
@@ -260,7 +299,8 @@ int cycle_new(Loop *loop, Store *store, const Config *config, Reading *reading, 
         c->done = done;
         c->userdata = userdata;
         c->of_remote = calloc(n_remotes + 1, sizeof(*c->of_remote));
-        if (!c->of_remote)
+        c->behind = calloc(n_remotes + 1, sizeof(*c->behind));
+        if (!c->of_remote || !c->behind)
                 return -ENOMEM;
         r = loop_task_new(loop, LOOP_NORMAL, "a cycle ended", on_ended, c, &c->ended);
         if (r < 0)
@@ -270,6 +310,7 @@ int cycle_new(Loop *loop, Store *store, const Config *config, Reading *reading, 
 }
 
 void cycle_cancel(Cycle *c) {
+        c->asked = false;
         reading_cancel(c->reading);
         loop_task_stop(c->ended);
 }
@@ -281,6 +322,7 @@ Cycle *cycle_free(Cycle *c) {
                 for (size_t i = 0; i < c->n_remotes; i++)
                         generation_unref(c->of_remote[i]);
         free(c->of_remote);
+        free(c->behind);
         loop_task_free(c->ended);
         free(c);
         return NULL;

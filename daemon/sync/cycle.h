@@ -37,6 +37,10 @@ int cycle_start(Cycle *cycle);
 int cycle_retry(Cycle *cycle);
 /* When cycle_retry() has something to do: wall time, USEC_INFINITY: never. */
 usec_t cycle_retry_at(const Cycle *cycle);
+/* An operator wants a cycle whose read begins from now on: at once, or right after the read that is under
+ * way. Targets that still reconcile then follow when they are done. full: nothing that is remembered will
+ * do, the cached listings neither. *ret: the cycle's number. 0, or as cycle_start(). */
+int cycle_ask(Cycle *cycle, bool full, int64_t *ret);
 bool cycle_is_running(const Cycle *cycle);
 /* Nothing more is called back. */
 void cycle_cancel(Cycle *cycle);

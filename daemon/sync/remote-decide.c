@@ -258,8 +258,11 @@ static bool is_new(const Remote *r, const Action *a) {
         return true;
 }
 
-/* Nothing is taken away on the word of a listing that is older than this cycle. */
+/* Nothing is taken away on the word of a listing that is older than this cycle; and an operator may want
+ * one of now. */
 static bool needs_fresh_listing(const Remote *r) {
+        if (r->want_whole)
+                return true;
         if (r->listed || r->accounts->begun >= r->in.started)
                 return false;
         for (size_t i = 0; i < r->plan->n_actions; i++)

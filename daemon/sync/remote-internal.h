@@ -30,6 +30,7 @@ struct Remote {
         usec_t asked;
         uint64_t blocked_seen;          /* what was logged last, so that it is said once */
         bool again;                     /* an operator decided something that the next judgement counts */
+        bool want_whole; /* the cached listing won't do, nor one that ends early */
         /* reconciling */
         RemoteInput in;
         remote_done_t done;

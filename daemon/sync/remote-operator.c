@@ -14,6 +14,10 @@ bool remote_is_asked_again(const Remote *r) {
         return r->again;
 }
 
+void remote_want_whole(Remote *r) {
+        r->want_whole = true;
+}
+
 void remote_kick(Remote *r) {
         worker_kick(r->worker);
         resetter_kick(r->resetter);

@@ -43,6 +43,7 @@ void remote_finish(Remote *r) {
                 return;
         r->done = NULL;
         r->in.people = NULL;
+        r->report.read_at = r->in.read_at;
         kick(r);
         r->env.changed(r->env.userdata);
         done(r, r->userdata);
@@ -139,7 +140,8 @@ int remote_list(Remote *r) {
                 r->roles_read = 0;
         r->report.pages = 0;
         r->listed = true;
-        may_end_short = !r->look_wanted && nobody_is_new(r);
+        may_end_short = !r->look_wanted && !r->want_whole && nobody_is_new(r);
+        r->want_whole = false;
         q = lister_start(r->lister, with_roles, may_end_short, may_end_short ? r->links : NULL, on_listed,
                          r);
         if (q < 0)
@@ -157,7 +159,7 @@ int remote_list(Remote *r) {
 static bool listing_is_young(const Remote *r) {
         usec_t wall = loop_wall(r->env.loop);
 
-        if (!r->accounts || r->in.fresh_listing ||
+        if (!r->accounts || r->in.fresh_listing || r->want_whole ||
             (!r->roles_read && channel_driver(r->channel)->has_roles_call))
                 return false;
         return r->accounts->begun <= wall && wall - r->accounts->begun < r->target->list_interval;

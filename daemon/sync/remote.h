@@ -60,6 +60,7 @@ typedef struct RemoteReport {
         char stale[PLAN_HASH_LEN + 1];  /* an operator's standing approval that fitted no plan, "" */
         size_t n_not_carried_out;       /* acts that are planned, and that this version doesn't carry out */
         unsigned pages;
+        usec_t read_at; /* as RemoteInput.read_at; 0: nothing was compared yet */
 } RemoteReport;
 
 int remote_new(const RemoteEnv *env, Channel *channel, Remote **ret);
@@ -82,6 +83,8 @@ bool remote_is_busy(const Remote *remote);
  * the listing that there is. */
 void remote_ask_again(Remote *remote);
 bool remote_is_asked_again(const Remote *remote);
+/* The next comparison takes a listing that begins from now on, and asks for every page of it. */
+void remote_want_whole(Remote *remote);
 
 /* Takes the operator's pauses from the store as they are now. 0, -errno of the store. */
 int remote_update_pause(Remote *remote);

@@ -62,6 +62,13 @@ def test_short_first_page_saves_a_call(idsyncd, slapd, company, standin):
     assert len(standin.calls("GET", "/users$")) == 2
 
 
+def test_full_asks_to_the_last_page(idsyncd, standin):
+    idsyncd.once(expect=0)
+    standin.clear_ledger()
+    idsyncd.once("--full", expect=0)
+    assert [c["query"] for c in standin.calls("GET", "/users$")] == ["page=1&limit=100", "page=2&limit=100"]
+
+
 def test_nothing_to_do_in_text(idsyncd, standin):
     result = idsyncd.run("--once")
     assert result.code == 0 and result.out.startswith("directory: 10 people\numbrella: ok, "), result

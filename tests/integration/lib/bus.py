@@ -106,10 +106,10 @@ def compared(bus, state=None):
     return wait_for(check, 15, f"a comparison {state or ''}", every=0.1)
 
 
-def sync(bus, state=None):
+def sync(bus, state=None, *options):
     """A whole cycle, begun now; the status after it."""
     before = bus.ask("status")["cycle"]
-    bus.ctl("sync", expect=0)
+    bus.ctl("sync", *options, expect=0)
     wait_for(lambda: (doc := bus.ask("status"))["cycle"] > before and not doc["cycle_running"], 15, "a cycle", every=0.1)
     return compared(bus, state)
 
