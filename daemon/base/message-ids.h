@@ -23,6 +23,7 @@
 /* Plans */
 #define MSGID_PERSON_BLOCKED           "a85367f44e5c4cf5abc48b25b1aedcc9"
 #define MSGID_PLAN_HELD                "95a4b5319f1b4ef99fc04d6507912d2e"
+#define MSGID_EXPECTATION_FAILED       "f60fc321b1c04551a8e69b75807111ed"
 #define MSGID_APPROVAL_STALE           "1c5bd5a9bfa34830865f8df501e36560"
 #define MSGID_LAST_OR_PROTECTED_KEPT   "5065f1ebe3eb4434a9199dfb8445fdcd"
 

@@ -16,7 +16,16 @@ static bool gives_role(const TargetConfig *t, const char *role) {
         for (size_t i = 0; i < t->n_roles; i++)
                 if (str_eq(t->roles[i].role, role))
                         return true;
+        for (size_t i = 0; i < t->n_applications; i++)
+                for (size_t k = 0; k < t->applications[i].n_names; k++)
+                        if (str_eq(t->applications[i].names[k], role))
+                                return true;
         return false;
+}
+
+/* Where roles are required, none means that this was reported. */
+static bool lacks_rows(const TargetConfig *t) {
+        return t->n_roles == 0 && type_traits(t->type)->roles_required;
 }
 
 /* A target whose own name was reported may be the one that is meant. */
@@ -37,9 +46,9 @@ static void check_rule(Load *l, const View *v, const ExpectRule *e) {
                 load_problem(l, v->parent, v->prefix,
                              role ? "has role and absent; use one of the two"
                                   : "expects nothing; set role, or absent = true");
-        else if (e->role && t && t->n_roles > 0 && !gives_role(t, e->role))
-                view_problem(l, v, "role", "\"%.60s\" is given by no row of the roles of \"%s\"", e->role,
-                             t->name);
+        else if (e->role && t && !lacks_rows(t) && !gives_role(t, e->role))
+                view_problem(l, v, "role", "\"%.60s\" is given by no row of the %s of \"%s\"", e->role,
+                             t->n_roles > 0 ? "roles" : "applications", t->name);
 }
 
 void expect_load(Load *l, const View *root) {
@@ -61,12 +70,15 @@ void expect_load(Load *l, const View *root) {
                 c->n_expect++;
                 load_values(l, v, e);
                 e->line = (int) config_setting_source_line(v->parent);
+                e->file = load_file_of(l, v->parent);
                 check_rule(l, v, e);
         }
 }
 
 void expect_free(Config *c) {
-        for (size_t i = 0; i < c->n_expect; i++)
+        for (size_t i = 0; i < c->n_expect; i++) {
                 section_free_values(&key_section_expect, &c->expect[i]);
+                free(c->expect[i].file);
+        }
         free(c->expect);
 }

@@ -111,7 +111,12 @@ typedef struct TargetConfig {
         int line;               /* where the target starts in the file */
 } TargetConfig;
 
-typedef struct ExpectRule { char *person, *target, *role; bool absent; int line; } ExpectRule;
+typedef struct ExpectRule {
+        char *person, *target, *role;
+        bool absent;
+        char *file;             /* where the row stands: the file itself, or one that it includes */
+        int line;
+} ExpectRule;
 
 /* Immutable and counted: config_ref(), config_unref(). */
 typedef struct Config {

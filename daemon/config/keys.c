@@ -318,7 +318,6 @@ static const KeyRow root_rows[] = {
         { "history", KEY_SPAN, "400d", TIMES(USEC_PER_DAY, 36500 * USEC_PER_DAY), AT(history),
           .doc = "how long finished actions are remembered" },
         { "expect", KEY_ROWS, "()", .offset = KEY_NOWHERE, .section = &key_section_expect,
-          .flags = KEY_LATER,
           .doc = "what must be true of a plan" },
         { "metrics.listen", KEY_STRING, "", AT(metrics_listen), .check = syntax_listen, .flags = KEY_LATER,
           .doc = "HOST:PORT where metrics are served; \"\": nowhere" },

@@ -105,6 +105,8 @@ void texts_free(char **texts, size_t n);
 
 /* Copies; sticky error. */
 char *load_strdup(Load *l, const char *text);
+/* The path of the file that the setting stands in, as problems name it; the same. */
+char *load_file_of(Load *l, const config_setting_t *s);
 
 /* The parts: each checks what one row can't, and fills what one row doesn't. */
 void directory_load(Load *l, const View *root);

@@ -19,10 +19,21 @@ char *load_strdup(Load *l, const char *text) {
         return copy;
 }
 
+/* The root of the tree has neither file nor line. */
+static const ScanFile *file_of(const Load *l, const config_setting_t *s) {
+        const ScanFile *file = scan_find(l->scan, s ? config_setting_source_file(s) : NULL);
+
+        return file ?: &l->scan->files[0];
+}
+
+char *load_file_of(Load *l, const config_setting_t *s) {
+        return load_strdup(l, file_of(l, s)->path);
+}
+
 _printf_(5, 0) static void add(Load *l, Problems *p, const config_setting_t *s, const char *key,
                                const char *format, va_list ap) {
         __attribute__((cleanup(strbuf_deinit))) StrBuf b = STRBUF_INIT(8192);
-        const ScanFile *file = scan_find(l->scan, s ? config_setting_source_file(s) : NULL);
+        const ScanFile *file = file_of(l, s);
         unsigned line = s ? config_setting_source_line(s) : 0;
         Problem *items;
         size_t once;
@@ -32,8 +43,6 @@ _printf_(5, 0) static void add(Load *l, Problems *p, const config_setting_t *s, 
                 p->left_out++;
                 return;
         }
-        /* The root of the tree has neither file nor line. */
-        file = file ?: &l->scan->files[0];
         line = line > 0 ? line : 1;
         (void) vsnprintf(text, sizeof(text), format, ap);
         strbuf_printf(&b, "%s:%u: %s: ", file->path, line, key);

@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include "model/address.h"
+#include "model/belong.h"
 #include "model/diff-internal.h"
 
 /* A shared address names so many of the others. */
@@ -82,42 +83,14 @@ int diff_check_roles(Diff *d, ErrCtx *err) {
 
 /* ---- scope ---- */
 
-static bool in_group(const Person *p, size_t n_groups, int group) {
-        if (group < 0)
-                return true;
-        return p->marks && (size_t) group < n_groups && marks_test(p->marks, (size_t) group);
-}
-
-/* The first row that matches; n_roles: none. */
-static size_t role_row(const TargetConfig *target, size_t n_groups, const Person *p) {
-        size_t i = 0;
-
-        while (i < target->n_roles && !in_group(p, n_groups, target->roles[i].group))
-                i++;
-        return i;
-}
-
-static bool belongs(const TargetConfig *target, size_t n_groups, const Person *p, size_t *ret_row) {
-        bool member = target->n_groups == 0;
-
-        if (!p->present || p->disabled)
-                return false;
-        for (size_t i = 0; i < target->n_groups && !member; i++)
-                member = in_group(p, n_groups, target->groups[i]);
-        if (!member)
-                return false;
-        *ret_row = role_row(target, n_groups, p);
-        return target->n_roles == 0 || *ret_row < target->n_roles;
-}
-
 bool diff_person_belongs(const TargetConfig *target, size_t n_groups, const Person *p,
                          const char **ret_role) {
-        size_t row;
+        Belong b = belong_at(target, n_groups, p);
 
-        if (!belongs(target, n_groups, p, &row))
+        if (b.state != BELONG_YES)
                 return false;
         if (ret_role)
-                *ret_role = target->n_roles > 0 ? target->roles[row].role : NULL;
+                *ret_role = target->n_roles > 0 ? target->roles[b.role].role : NULL;
         return true;
 }
 
@@ -200,7 +173,7 @@ int diff_login_holder(Diff *d, uint32_t person, const Account **ret) {
 static int fill_row(Diff *d, uint32_t i, uint32_t link) {
         const Person *p = diff_person(d, i);
         Row *row = &d->rows[i];
-        size_t role;
+        Belong belong;
         int r;
 
         row->link = link;
@@ -210,9 +183,10 @@ static int fill_row(Diff *d, uint32_t i, uint32_t link) {
         if (!p->present)
                 return 0;
         row->flags |= ROW_PRESENT;
-        if (belongs(d->target, d->in->n_groups, p, &role)) {
+        belong = belong_at(d->target, d->in->n_groups, p);
+        if (belong.state == BELONG_YES) {
                 row->flags |= ROW_BELONGS;
-                row->role = d->target->n_roles > 0 ? d->role_labels[role] : NULL;
+                row->role = d->target->n_roles > 0 ? d->role_labels[belong.role] : NULL;
                 d->plan->n_in_scope++;
         }
         r = set_key(d, p, row);

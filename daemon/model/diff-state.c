@@ -8,6 +8,7 @@
 #include <uninorm.h>
 #include <unistr.h>
 
+#include "model/belong.h"
 #include "model/diff-internal.h"
 
 void diff_state_of_account(const Account *a, AccountState *ret) {
@@ -42,18 +43,13 @@ static uint32_t find_managed(const Diff *d, const char *name) {
         return NONE;
 }
 
-static bool has_group(const Diff *d, const Person *p, int group) {
-        return group < 0 ||
-               (p->marks && (size_t) group < d->in->n_groups && marks_test(p->marks, (size_t) group));
-}
-
 /* All rows that match, into d->wanted. */
 static void fill_wanted(Diff *d, const Person *p) {
         memset(d->wanted, 0, d->n_managed);
         for (size_t i = 0; i < d->target->n_applications; i++) {
                 const ApplicationRule *rule = &d->target->applications[i];
 
-                if (!has_group(d, p, rule->group))
+                if (!belong_in_group(p, d->in->n_groups, rule->group))
                         continue;
                 for (size_t k = 0; k < rule->n_names; k++)
                         d->wanted[find_managed(d, rule->names[k])] = true;

@@ -127,6 +127,7 @@ typedef struct PolicyInput {
         /* A configuration key that decides who belongs where, and has changed since the last approved plan;
          * NULL: none has. */
         const char *changed_key;
+        const char *failed;             /* expectations that fail, in words; NULL: none does */
         size_t queued_24h[_ACTION_KIND_MAX];    /* queued without approval in the last 24 hours */
 } PolicyInput;
 

@@ -88,6 +88,10 @@ int policy_judge(const PolicyInput *in, StrBuf *reason) {
                                       in->changed_key);
                 }
         }
+        if (in->failed && (plan_n_acts(plan) > 0 || plan->adopts_and_changes)) {
+                next(reason);
+                strbuf_puts(reason, in->failed);
+        }
         for (ActionKind k = 0; k < _ACTION_KIND_MAX; k++)
                 judge_kind(in, k, reason);
         if (plan->adopts_and_changes) {

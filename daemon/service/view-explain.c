@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <inttypes.h>
 
-#include "model/address.h"
+#include "model/belong.h"
 #include "service/view-internal.h"
 #include "store/store-ledger.h"
 #include "sync/report-row.h"
@@ -18,7 +18,8 @@ typedef struct Case {
         const Remote *remote;
         const TargetConfig *target;
         const char *group;              /* of target.groups, that the person is in; NULL: none */
-        const RoleRule *role;
+        const RoleRule *role;           /* NULL: doesn't belong, or no roles are configured */
+        Belong belong;
         bool belongs;
         const Link *link;
         const char *blocked;
@@ -27,55 +28,51 @@ typedef struct Case {
         QueueItem *waiting, *stands;
 } Case;
 
-static bool in_group(const Case *c, int group) {
-        return group < 0 || (c->person->marks && marks_test(c->person->marks, (size_t) group));
-}
-
 static void find_scope(Case *c) {
         const Config *config = engine_config(c->v->engine);
-        bool member = c->target->n_groups == 0;
 
-        for (size_t i = 0; i < c->target->n_groups && !member; i++)
-                if (in_group(c, c->target->groups[i])) {
-                        c->group = config->groups[c->target->groups[i]];
-                        member = true;
-                }
-        for (size_t i = 0; i < c->target->n_roles && !c->role; i++)
-                if (in_group(c, c->target->roles[i].group))
-                        c->role = &c->target->roles[i];
-        c->belongs = member && c->person->present && !c->person->disabled &&
-                     (c->target->n_roles == 0 || c->role);
+        c->belong = belong_at(c->target, config->n_groups, c->person);
+        c->belongs = c->belong.state == BELONG_YES;
+        if (c->belong.group >= 0)
+                c->group = config->groups[c->belong.group];
+        if (c->belongs && c->target->n_roles > 0)
+                c->role = &c->target->roles[c->belong.role];
 }
 
 static void put_why(const Case *c, StrBuf *out) {
         const Config *config = engine_config(c->v->engine);
         _cleanup_(strbuf_deinit) StrBuf why = STRBUF_INIT(4096);
 
-        if (!c->person->present)
+        switch (c->belong.state) {
+        case BELONG_YES:
+                strbuf_printf(&why, "%s%s", c->group ? "in " : "everybody in scope belongs here",
+                              c->group ? c->group : "");
+                break;
+        case BELONG_NOT_PRESENT:
                 strbuf_puts(&why, "the entry wasn't there in the last complete read of the directory");
-        else if (c->person->disabled)
+                break;
+        case BELONG_DISABLED:
                 strbuf_printf(&why, "the entry is disabled (%s)", config->directory.disabled.attribute);
-        else if (c->target->n_groups > 0 && !c->group) {
+                break;
+        case BELONG_NO_GROUP:
                 strbuf_puts(&why, "in none of the target's groups: ");
                 for (size_t i = 0; i < c->target->n_groups; i++)
                         strbuf_printf(&why, "%s%s", i > 0 ? "; " : "", config->groups[c->target->groups[i]]);
-        } else if (!c->belongs)
+                break;
+        case BELONG_NO_ROLE:
                 strbuf_puts(&why, "no row of the target's roles fits");
-        else if (c->group)
-                strbuf_printf(&why, "in %s", c->group);
-        else
-                strbuf_puts(&why, "everybody in scope belongs here");
+                break;
+        }
         report_put_pair(out, "why", why.data);
 }
 
 static void put_role(const Case *c, StrBuf *out) {
         const Config *config = engine_config(c->v->engine);
 
-        report_put_pair(out, "role", c->belongs && c->role ? c->role->role : NULL);
+        report_put_pair(out, "role", c->role ? c->role->role : NULL);
         strbuf_putc(out, ',');
         report_put_pair(out, "role_group",
-                        c->belongs && c->role && c->role->group >= 0 ? config->groups[c->role->group]
-                                                                     : NULL);
+                        c->role && c->role->group >= 0 ? config->groups[c->role->group] : NULL);
 }
 
 static void put_link(const Case *c, StrBuf *out) {

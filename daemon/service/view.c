@@ -3,10 +3,10 @@
 #include <inttypes.h>
 #include <unistd.h>
 
+#include "model/who.h"
 #include "service/view-internal.h"
 #include "sync/report-row.h"
 #include "sync/standing.h"
-#include "sync/who.h"
 
 #define HISTORY_ROWS 200
 

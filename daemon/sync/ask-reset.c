@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 
+#include "model/who.h"
 #include "store/store-ledger.h"
 #include "store/store-people.h"
 #include "store/store-queue.h"
 #include "sync/ask-reset.h"
-#include "sync/who.h"
 #include "target/target.h"
 
 static const TargetConfig *find_target(const Config *config, const char *name) {

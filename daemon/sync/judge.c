@@ -3,10 +3,13 @@
 
 #include "model/address.h"
 #include "model/strindex.h"
+#include "sync/accepted.h"
 #include "sync/judge.h"
 #include "sync/rules.h"
 #include "sync/unfinished.h"
 #include "target/target.h"
+
+#define REASON_MAX ((size_t) 16 << 10)
 
 /* The acts of a plan that aren't in the queue yet, with its adoptions; borrows from the plan. */
 typedef struct Open {
@@ -17,6 +20,7 @@ typedef struct Open {
 
 void judgement_deinit(Judgement *j) {
         j->held = held_plan_free(j->held);
+        expectations_deinit(&j->expect);
 }
 
 bool approval_was_used(const UsedApprovals *used, const char *hash) {
@@ -160,56 +164,45 @@ static int put_actions(const JudgeInput *in, const Action *actions, size_t n, bo
         return 0;
 }
 
-static int remember_rules(const JudgeInput *in, const char *rules) {
-        _cleanup_(freep) char *key = NULL;
-        int r;
+static int find_failed(const JudgeInput *in, const Accepted *accepted, Judgement *j) {
+        const ExpectInput expect = {
+                .config = in->config,
+                .target = in->target,
+                .people = in->people,
+                .plan = in->plan,
+        };
 
-        r = store_restored_accept(in->store, in->target->name);
-        if (r < 0)
-                return r;
-        if (asprintf(&key, "rules:%s", in->target->name) < 0) {
-                key = NULL;
-                return -ENOMEM;
-        }
-        return store_meta_set(in->store, key, rules);
+        return accepted->all_same ? 0 : expect_examine(&expect, &j->expect);
 }
 
-static int recall_rules(const JudgeInput *in, char **ret) {
-        _cleanup_(freep) char *key = NULL;
-
-        if (asprintf(&key, "rules:%s", in->target->name) < 0) {
-                key = NULL;
-                return -ENOMEM;
-        }
-        return store_meta_get(in->store, key, ret);
-}
-
-static int ask_policy(const JudgeInput *in, const Open *open, const char *rules, StrBuf *reason) {
-        _cleanup_(freep) char *before = NULL;
+static int ask_policy(const JudgeInput *in, const Open *open, const Accepted *accepted, const Judgement *j,
+                      StrBuf *reason) {
+        _cleanup_(strbuf_deinit) StrBuf failed = STRBUF_INIT(REASON_MAX);
         char changed[128];
-        bool restored;
         PolicyInput policy = {
                 .target = in->target,
                 .plan = &open->plan,
+                .first_plan = !accepted->rules_before,
                 .first_plan_apply = in->config->first_plan_apply,
         };
         int r;
 
         if (open->n_acts == 0 && !open->plan.adopts_and_changes)
                 return 0;
-        r = store_restored(in->store, in->target->name, &restored);
-        if (r >= 0 && restored) {
-                strbuf_puts(reason,
-                            "the database was put back from a backup: what happened since isn't known here");
+        if (j->expect.n_failed > 0) {
+                expect_put_failed(&j->expect, &failed);
+                policy.failed = failed.data;
+        }
+        if (accepted->restored) {
+                strbuf_printf(reason,
+                              "the database was put back from a backup: what happened since isn't known "
+                              "here%s%s",
+                              policy.failed ? "; " : "", policy.failed ?: "");
                 return POLICY_E_HOLD;
         }
-        if (r >= 0)
-                r = recall_rules(in, &before);
-        if (r < 0)
-                return r;
-        policy.first_plan = !before;
-        if (before)
-                policy.changed_key = rules_changed(before, rules, changed, sizeof(changed));
+        if (accepted->rules_before)
+                policy.changed_key =
+                        rules_changed(accepted->rules_before, accepted->rules, changed, sizeof(changed));
         r = store_queue_counted_since(in->store, in->target->name, usec_sub(in->wall, USEC_PER_DAY),
                                       policy.queued_24h);
         if (r < 0)
@@ -234,7 +227,8 @@ static int hold(const JudgeInput *in, const Open *open, HeldPlan **before, const
         return store_held_get(in->store, in->target->name, &j->held);
 }
 
-static int let_go(const JudgeInput *in, const Open *open, bool approved, const char *rules, Judgement *j) {
+static int let_go(const JudgeInput *in, const Open *open, bool approved, Accepted *accepted,
+                  Judgement *j) {
         int r;
 
         r = put_actions(in, open->plan.actions, open->plan.n_actions, approved, j);
@@ -245,14 +239,15 @@ static int let_go(const JudgeInput *in, const Open *open, bool approved, const c
                 return r;
         j->n_open = 0;
         /* Empty only because somebody rejected what was in it, or because it waits for what is under way:
-         * nobody has approved of these rules. */
-        if (open->n_acts == 0 && j->n_suppressed + j->n_busy > 0)
+         * nobody has approved of these rules. Nor where they break an expectation. */
+        if (open->n_acts == 0 &&
+            (j->n_suppressed + j->n_busy > 0 || (j->expect.n_failed > 0 && !approved)))
                 return 0;
-        return remember_rules(in, rules);
+        return accepted_remember(in->store, in->target, accepted);
 }
 
 /* Exactly the held plan's actions; what came on top waits for the next judgement, as a plan of its own. */
-static int let_held_go(const JudgeInput *in, const HeldPlan *held, const char *rules, Judgement *j) {
+static int let_held_go(const JudgeInput *in, const HeldPlan *held, Accepted *accepted, Judgement *j) {
         int r;
 
         r = put_actions(in, held->actions, held->n_actions, true, j);
@@ -261,7 +256,7 @@ static int let_held_go(const JudgeInput *in, const HeldPlan *held, const char *r
         r = store_held_drop(in->store, in->target->name);
         if (r < 0)
                 return r;
-        return remember_rules(in, rules);
+        return accepted_remember(in->store, in->target, accepted);
 }
 
 static int end(Store *store, int r) {
@@ -271,10 +266,10 @@ static int end(Store *store, int r) {
         return r;
 }
 
-static int judge_rest(const JudgeInput *in, const char *rules, const HeldPlan *went, HeldPlan **before,
+static int judge_rest(const JudgeInput *in, Accepted *accepted, const HeldPlan *went, HeldPlan **before,
                       Judgement *j) {
         _cleanup_(open_deinit) Open open = { 0 };
-        _cleanup_(strbuf_deinit) StrBuf reason = STRBUF_INIT(4096);
+        _cleanup_(strbuf_deinit) StrBuf reason = STRBUF_INIT(REASON_MAX);
         bool approved, waits;
         int r;
 
@@ -283,9 +278,10 @@ static int judge_rest(const JudgeInput *in, const char *rules, const HeldPlan *w
         if (r < 0)
                 return r;
         j->n_open = open.n_acts;
-        if (in->dry_run)
-                return 0;
-        r = ask_policy(in, &open, rules, &reason);
+        r = find_failed(in, accepted, j);
+        if (r < 0 || in->dry_run)
+                return r;
+        r = ask_policy(in, &open, accepted, j, &reason);
         if (r < 0)
                 return r;
         approved = is_approved(in, j->hash);
@@ -297,13 +293,14 @@ static int judge_rest(const JudgeInput *in, const char *rules, const HeldPlan *w
                 return r;
         r = resets_record(in->store, in->target->name, in->resets);
         if (r >= 0)
-                r = waits ? hold(in, &open, before, reason.data, j) : let_go(in, &open, approved, rules, j);
+                r = waits ? hold(in, &open, before, reason.data, j)
+                          : let_go(in, &open, approved, accepted, j);
         return end(in->store, r);
 }
 
 /* Actions that nobody asks for any more leave the queue; a held plan that an operator approved goes as it
  * was frozen. */
-static int settle_earlier(const JudgeInput *in, const char *rules, HeldPlan **before, HeldPlan **ret_went,
+static int settle_earlier(const JudgeInput *in, Accepted *accepted, HeldPlan **before, HeldPlan **ret_went,
                           Judgement *j) {
         size_t dropped;
         int r;
@@ -315,18 +312,19 @@ static int settle_earlier(const JudgeInput *in, const char *rules, HeldPlan **be
         if (!*before || !is_approved(in, (*before)->hash) || !still_asked_for(*before, in->plan))
                 return 0;
         use_approval(j, (*before)->hash);
-        r = let_held_go(in, *before, rules, j);
+        r = let_held_go(in, *before, accepted, j);
         *ret_went = TAKE(*before);
         return r;
 }
 
 int judge_plan(const JudgeInput *in, Judgement *ret) {
-        _cleanup_(freep) char *rules = rules_text(in->config, in->target);
+        _cleanup_(accepted_deinit) Accepted accepted = { 0 };
         _cleanup_(held_plan_freep) HeldPlan *before = NULL, *went = NULL;
         int r;
 
-        if (!rules)
-                return -ENOMEM;
+        r = accepted_load(in->store, in->config, in->target, &accepted);
+        if (r < 0)
+                return r;
         r = store_held_get(in->store, in->target->name, &before);
         if (r < 0)
                 return r;
@@ -337,9 +335,9 @@ int judge_plan(const JudgeInput *in, Judgement *ret) {
                 r = store_begin(in->store);
                 if (r < 0)
                         return r;
-                r = end(in->store, settle_earlier(in, rules, &before, &went, ret));
+                r = end(in->store, settle_earlier(in, &accepted, &before, &went, ret));
                 if (r < 0)
                         return r;
         }
-        return judge_rest(in, rules, went, &before, ret);
+        return judge_rest(in, &accepted, went, &before, ret);
 }

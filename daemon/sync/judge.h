@@ -3,6 +3,7 @@
 #pragma once
 
 #include "config/config.h"
+#include "model/expect.h"
 #include "model/plan.h"
 #include "store/store.h"
 #include "sync/resets.h"
@@ -33,12 +34,15 @@ typedef struct Judgement {
         char hash[PLAN_HASH_LEN + 1];   /* of what isn't queued yet: the one that approve takes */
         UsedApprovals approved;
         size_t n_open;                  /* acts (no adoptions) that aren't queued yet */
+        /* Looked at where the configuration has changed since a plan was accepted; else empty. */
+        Expectations expect;
         size_t n_queued, n_adopted, n_suppressed, n_not_carried_out;
         size_t n_busy;                  /* acts for people who have something else under way */
 } Judgement;
 void judgement_deinit(Judgement *j);
 
 /* What is queued already, or suppressed by a dead letter, isn't asked for again. Of the rest an approved
- * plan does exactly its actions; else policy decides over the whole. Adoptions of a plan that may go are
+ * plan does exactly its actions; else policy decides over the whole. An empty plan that breaks an
+ * expectation isn't held, but doesn't count as accepted either. Adoptions of a plan that may go are
  * links at once. All in one transaction. 0; -errno of the store: nothing changed. */
 int judge_plan(const JudgeInput *in, Judgement *ret);

@@ -7,12 +7,19 @@
 #include "sync/remote-internal.h"
 #include "sync/standing.h"
 
+#define FINGERPRINT_START 14695981039346656037u
+
+static uint64_t fingerprint_add(uint64_t h, const char *text) {
+        for (const char *p = text; *p; p++)
+                h = (h ^ (uint8_t) *p) * 1099511628211u;
+        return h;
+}
+
 static uint64_t blocked_fingerprint(const Plan *plan) {
-        uint64_t h = 14695981039346656037u;
+        uint64_t h = FINGERPRINT_START;
 
         for (size_t i = 0; i < plan->n_blocked; i++)
-                for (const char *p = plan->blocked[i].reason; *p; p++)
-                        h = (h ^ (uint8_t) *p) * 1099511628211u;
+                h = fingerprint_add(h, plan->blocked[i].reason);
         return plan->n_blocked > 0 ? h : 0;
 }
 
@@ -50,6 +57,26 @@ static void log_held(Remote *r) {
                   r->held->reason);
 }
 
+/* Each set of failures is said once; the line of a held plan says it already. */
+static void log_failed(Remote *r, const Judgement *j) {
+        const LogFields fields = {
+                .message_id = MSGID_EXPECTATION_FAILED,
+                .target = r->target->name,
+                .cycle = r->in.cycle,
+        };
+        uint64_t before = r->failed_seen;
+
+        r->failed_seen = j->expect.n_failed > 0 ? FINGERPRINT_START : 0;
+        for (size_t i = 0; i < j->expect.n; i++)
+                if (!j->expect.items[i].holds)
+                        r->failed_seen = fingerprint_add(r->failed_seen, j->expect.items[i].text);
+        if (r->failed_seen == before || j->newly_held)
+                return;
+        for (size_t i = 0; i < j->expect.n; i++)
+                if (!j->expect.items[i].holds)
+                        log_event(LOG_WARNING, &fields, "%s: %s", r->target->name, j->expect.items[i].text);
+}
+
 static void log_summary(Remote *r, const Judgement *j) {
         LogFields fields = { .target = r->target->name, .cycle = r->in.cycle };
         int priority = j->n_queued + j->n_adopted > 0 ? LOG_INFO : LOG_DEBUG;
@@ -81,6 +108,7 @@ static void apply_judgement(Remote *r, Judgement *j) {
                 if (j->newly_held)
                         log_held(r);
         }
+        log_failed(r, j);
         log_summary(r, j);
 }
 

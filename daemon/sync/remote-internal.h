@@ -28,7 +28,7 @@ struct Remote {
         bool fault;
         /* monotonic: the complete read that the last plan stands on; 0: none */
         usec_t asked;
-        uint64_t blocked_seen;          /* what was logged last, so that it is said once */
+        uint64_t blocked_seen, failed_seen;     /* what was logged last, so that it is said once */
         bool again;                     /* an operator decided something that the next judgement counts */
         bool want_whole; /* the cached listing won't do, nor one that ends early */
         /* reconciling */

@@ -797,6 +797,8 @@ static void test_expect(void **state) {
         assert_string_equal(f->config->expect[0].role, "Read Only");
         assert_true(f->config->expect[1].absent);
         assert_int_equal(f->config->expect[1].line, 6);
+        assert_string_equal(f->config->expect[1].file, f->path);
+        assert_int_equal(f->problems.n_notices, 0);
         load_bad(f,
                  DIRECTORY TARGET(
                                  "") "expect = ( { person = \"a\"; target = \"umbrela\"; absent = true; },\n"

@@ -175,6 +175,24 @@ static void test_all_reasons(void **state) {
              "targets[umbrella].limits.percent = 10 allows of 10 linked");
 }
 
+/* Where there is something to hold. */
+static void test_expectation(void **state) {
+        (void) state;
+        in.failed = "f:1: expect[0]: x fails";
+        goes();
+        set(ACTION_ADOPT, 1);
+        goes();
+        set(ACTION_CREATE, 1);
+        held("f:1: expect[0]: x fails");
+        in.first_plan = true;
+        held("it is the first plan of targets[umbrella] (first_plan = \"hold\"); f:1: expect[0]: x fails");
+        in.first_plan_apply = true;
+        held("f:1: expect[0]: x fails");
+        set(ACTION_CREATE, 0);
+        plan.adopts_and_changes = true;
+        held("f:1: expect[0]: x fails; it adopts accounts that targets[umbrella] would then change");
+}
+
 /* A reason that can't be written is no leave to go. */
 static void test_no_room(void **state) {
         _cleanup_(strbuf_deinit) StrBuf reason = STRBUF_INIT(5);
@@ -193,6 +211,7 @@ int main(void) {
                 cmocka_unit_test_setup(test_percent, setup),
                 cmocka_unit_test_setup(test_always_held, setup),
                 cmocka_unit_test_setup(test_all_reasons, setup),
+                cmocka_unit_test_setup(test_expectation, setup),
                 cmocka_unit_test_setup(test_no_room, setup),
         };
 

@@ -6,7 +6,7 @@
 #include <cmocka.h>
 
 #include "base/strings.h"
-#include "sync/who.h"
+#include "model/who.h"
 
 static Person staff[] = {
         { .id = "id-1", .dn = "uid=ann,dc=example", .present = true,

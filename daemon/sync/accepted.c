@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "model/expect.h"
+#include "sync/accepted.h"
+#include "sync/rules.h"
+
+void accepted_deinit(Accepted *a) {
+        free(a->rules);
+        free(a->expect);
+        free(a->rules_before);
+        *a = (Accepted){ 0 };
+}
+
+static int key_of(const char *what, const TargetConfig *target, char **ret) {
+        return asprintf(ret, "%s:%s", what, target->name) < 0 ? -ENOMEM : 0;
+}
+
+static int recall(Store *store, const char *what, const TargetConfig *target, char **ret) {
+        char *key;
+        int r;
+
+        r = key_of(what, target, &key);
+        if (r < 0)
+                return r;
+        r = store_meta_get(store, key, ret);
+        free(key);
+        return r;
+}
+
+static int remember(Store *store, const char *what, const TargetConfig *target, const char *text) {
+        char *key;
+        int r;
+
+        r = key_of(what, target, &key);
+        if (r < 0)
+                return r;
+        r = store_meta_set(store, key, text);
+        free(key);
+        return r;
+}
+
+int accepted_load(Store *store, const Config *config, const TargetConfig *target, Accepted *ret) {
+        _cleanup_(accepted_deinit) Accepted a = {
+                .rules = rules_text(config, target),
+                .expect = expect_text(config, target),
+        };
+        _cleanup_(freep) char *expect_before = NULL;
+        int r;
+
+        if (!a.rules || !a.expect)
+                return -ENOMEM;
+        r = store_restored(store, target->name, &a.restored);
+        if (r >= 0)
+                r = recall(store, "rules", target, &a.rules_before);
+        if (r >= 0)
+                r = recall(store, "expect", target, &expect_before);
+        if (r < 0)
+                return r;
+        a.all_same = !a.restored && str_eq(a.rules, a.rules_before) &&
+                     str_eq(a.expect, expect_before ? expect_before : "");
+        *ret = a;
+        a = (Accepted){ 0 };
+        return 0;
+}
+
+int accepted_remember(Store *store, const TargetConfig *target, Accepted *a) {
+        char *rules = strdup(a->rules);
+        int r;
+
+        if (!rules)
+                return -ENOMEM;
+        free(a->rules_before);
+        a->rules_before = rules;
+        a->restored = false;
+        a->all_same = true;
+        r = store_restored_accept(store, target->name);
+        if (r >= 0)
+                r = remember(store, "rules", target, a->rules);
+        if (r >= 0)
+                r = remember(store, "expect", target, a->expect);
+        return r;
+}
