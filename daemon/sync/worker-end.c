@@ -86,7 +86,7 @@ int job_write_done(Job *job, const Outcome *outcome, const FlowNext *next) {
         r = store_begin(w->store);
         if (r < 0)
                 return r;
-        r = job_change_row(job, QUEUE_DONE, 0, outcome, NULL);
+        r = job_change_row(job, QUEUE_DONE, 0, outcome, *next->detail ? next->detail : NULL);
         if (r >= 0 && next->link == LINK_PUT && job->account)
                 r = put_link(job, next->origin);
         if (r >= 0 && next->reset_follows && job->account)

@@ -105,9 +105,9 @@ static void job_done(Job *job, const Outcome *outcome, const FlowNext *next) {
                 forget_failures(w, job->item->id);
                 fields = job_fields(job, outcome);
                 fields.message_id = MSGID_ACTION_DONE;
-                log_event(LOG_INFO, &fields, "%s: %s %s: done, account %s", w->target->name,
-                          action_kind_to_string(a->kind), a->address,
-                          fields.remote_id ? fields.remote_id : "-");
+                log_event(*next->detail ? LOG_WARNING : LOG_INFO, &fields, "%s: %s %s: done, account %s%s%s",
+                          w->target->name, action_kind_to_string(a->kind), a->address,
+                          fields.remote_id ? fields.remote_id : "-", *next->detail ? "; " : "", next->detail);
                 now = next->link == LINK_DROP ? NULL : job_changed_account(job, &changed);
                 w->hooks.account_changed(a->remote_id, now, w->hooks.userdata);
         }

@@ -38,6 +38,14 @@ void flow_dead(const FlowInput *in, FlowNext *ret, const char *format, ...) {
         va_end(ap);
 }
 
+void flow_remark(FlowNext *ret, const char *format, ...) {
+        va_list ap;
+
+        va_start(ap, format);
+        vsnprintf(ret->detail, sizeof(ret->detail), format, ap);
+        va_end(ap);
+}
+
 void flow_by_class(const FlowInput *in, FlowNext *ret) {
         if (in->outcome->class == OUTCOME_REJECTED)
                 flow_dead(in, ret, "%.400s", in->outcome->detail);

@@ -150,11 +150,6 @@ static void got(const FlowInput *in, FlowNext *ret) {
 
 /* ---- after writes ---- */
 
-static void failed(const FlowInput *in, FlowNext *ret) {
-        flow_dead(in, ret, "%.300s", in->answer->words ? in->answer->words
-                  : "Primavera says that it failed, and not why");
-}
-
 /* The job ended, and its result says nothing of this account: the account itself tells, so many times. */
 static void lost(const FlowInput *in, FlowNext *ret) {
         PrimaveraJob job = { .id = "-", .since = in->wall };
@@ -176,7 +171,7 @@ static void result(const FlowInput *in, FlowNext *ret) {
         else if (in->answer->running)
                 primavera_job_wait(in, ret);
         else if (in->answer->failed)
-                failed(in, ret);
+                primavera_job_failed(in, in->answer->words, ret);
         else if (in->answer->did)
                 done(in, ret);
         else
@@ -194,7 +189,7 @@ static void polled(const FlowInput *in, FlowNext *ret) {
 
 static void wrote(const FlowInput *in, FlowNext *ret) {
         if (in->answer && in->answer->failed)
-                failed(in, ret);
+                primavera_job_failed(in, in->answer->words, ret);
         else if (in->call == CALL_UPSERT)
                 result(in, ret);
         else if (in->call == CALL_UNLOCK)

@@ -61,6 +61,16 @@ static void created(const FlowInput *in, FlowNext *ret) {
         ret->reset_follows = true;
 }
 
+/* The account is there, though the job failed: what it lacks is a difference, of the next cycle. */
+static void created_in_part(const FlowInput *in, FlowNext *ret) {
+        char asked[256];
+
+        created(in, ret);
+        if (in->memo && *in->memo == FAILED)
+                flow_remark(ret, "Primavera said: %.200s%s", in->memo + 1,
+                            primavera_applications(in->target, in->action, asked, sizeof(asked)));
+}
+
 static void keep_words(const FlowInput *in, FlowNext *ret) {
         snprintf(ret->memo, sizeof(ret->memo), "%c%.200s", FAILED,
                  in->answer->words ? in->answer->words : "the job failed without a word");
@@ -150,7 +160,7 @@ static void account_there(const FlowInput *in, const Account *a, FlowNext *ret) 
                           "the account %.100s is another person's already: correct the directory, then "
                           "retry", a->remote_id);
         else if (in->step == STEP_JOB || (in->step == STEP_SENT && in->was_uncertain))
-                created(in, ret);
+                created_in_part(in, ret);
         else if (in->target->adopt == ADOPT_EMAIL)
                 flow_done_put(in, LINK_ADOPTED, ret);
         else
@@ -165,7 +175,7 @@ static void job_left_nothing(const FlowInput *in, FlowNext *ret) {
         PrimaveraJob job;
 
         if (in->memo && *in->memo == FAILED)
-                flow_dead(in, ret, "%.300s", in->memo + 1);
+                primavera_job_failed(in, in->memo + 1, ret);
         else if (!primavera_job_read(in->memo, &job))
                 flow_call(in, STEP_SENT, CALL_UPSERT, ret);
         else if (primavera_job_is_overdue(in))

@@ -77,6 +77,14 @@ void primavera_job_wait(const FlowInput *in, FlowNext *ret) {
                           ret);
 }
 
+void primavera_job_failed(const FlowInput *in, const char *words, FlowNext *ret) {
+        char asked[256];
+
+        flow_dead(in, ret, "%.200s%s",
+                  str_empty(words) ? "Primavera says that it failed, and not why" : words,
+                  primavera_applications(in->target, in->action, asked, sizeof(asked)));
+}
+
 bool primavera_job_is_overdue(const FlowInput *in) {
         PrimaveraJob job;
 

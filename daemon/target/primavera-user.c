@@ -111,12 +111,40 @@ static int read_roles(struct json_object *object, PrimaveraScratch *scratch, Acc
         return 0;
 }
 
-bool primavera_is_managed(const TargetConfig *target, const char *role) {
+/* Which row of `applications` names it first; n_applications: none. */
+static size_t row_of(const TargetConfig *target, const char *role) {
         for (size_t i = 0; i < target->n_applications; i++)
                 for (size_t k = 0; k < target->applications[i].n_names; k++)
                         if (str_eq(target->applications[i].names[k], role))
-                                return true;
+                                return i;
+        return target->n_applications;
+}
+
+bool primavera_is_managed(const TargetConfig *target, const char *role) {
+        return row_of(target, role) < target->n_applications;
+}
+
+static bool state_has_role(const AccountState *s, const char *role) {
+        for (size_t i = 0; i < s->n_roles; i++)
+                if (str_eq(s->roles[i], role))
+                        return true;
         return false;
+}
+
+const char *primavera_applications(const TargetConfig *target, const Action *action, char *buf, size_t size) {
+        const AccountState *after = &action->after;
+        size_t len = 0;
+
+        *buf = 0;
+        for (size_t i = 0; action->has_after && after->roles && i < after->n_roles && len < size; i++) {
+                size_t row = row_of(target, after->roles[i]);
+
+                if (row < target->n_applications &&
+                    !(action->has_before && state_has_role(&action->before, after->roles[i])))
+                        len += (size_t) snprintf(buf + len, size - len, "%s%s (applications[%zu])",
+                                                 len > 0 ? ", " : "; asked for ", after->roles[i], row);
+        }
+        return buf;
 }
 
 /* ---- resets ---- */

@@ -53,6 +53,10 @@ int primavera_read_user(const TargetConfig *target, struct json_object *object, 
 int primavera_read_bool(struct json_object *object, const char *key, bool *ret, ErrCtx *err);
 /* Does a row of `applications` name the role? */
 bool primavera_is_managed(const TargetConfig *target, const char *role);
+/* "; asked for NAME (applications[0]), …": the applications that the action adds, each with its row of the
+ * configuration, as far as buf goes; "" where it adds none. No call tells which names there are: a wrong one
+ * shows in the result of the first job that asks for it. Returns buf. */
+const char *primavera_applications(const TargetConfig *target, const Action *action, char *buf, size_t size);
 const char *primavera_reset_mark(const Account *account);
 ResetFate primavera_reset_fate(const char *memo, usec_t begun, const Account *account);
 
@@ -76,6 +80,8 @@ bool primavera_job_id_is_valid(const char *id, size_t len);
 void primavera_job_wait(const FlowInput *in, FlowNext *ret);
 /* Another one runs: `call` in `step` after a while; a dead letter after too long. */
 void primavera_job_busy(const FlowInput *in, Step step, Call call, FlowNext *ret);
+/* It said no, in these words (NULL: in none): a dead letter. */
+void primavera_job_failed(const FlowInput *in, const char *words, FlowNext *ret);
 /* How long a job may run. */
 bool primavera_job_is_overdue(const FlowInput *in);
 

@@ -172,7 +172,9 @@ typedef struct FlowNext {
         LinkEffect link;        /* FLOW_DONE */
         LinkOrigin origin;      /* LINK_PUT: whose account it is */
         bool critical;          /* FLOW_DEAD: somebody is left without the account that they had */
-        char detail[512];       /* FLOW_DEAD: why, for people; names the conflict and the way out */
+        /* FLOW_DEAD: why, for people; names the conflict and the way out. FLOW_DONE: what the API said beside
+         * "done"; "": nothing */
+        char detail[512];
 } FlowNext;
 
 /* What an answer of class OK told. */

@@ -279,10 +279,31 @@ def test_failed_users(runner, standin):
 def test_half_created(runner, standin):
     """The user is there and has no access: it is ours, gets its password, and the roles are asked for again."""
     standin.script(login="p00000", text="User created, but Application Access failed", effect="fields")
-    run(runner, standin, expect=None)
+    words = f"User created, but Application Access failed; asked for {P6} (applications[0]), {UNIFIER} (applications[1])"
+    result = run(runner, standin, expect=None)
+    create, = result.actions("create", target="primavera")
+    assert (create["state"], create["detail"]) == ("done", f"Primavera said: {words}"), create
+    assert re.search(f"^warning: .*done, account p00000; Primavera said: {re.escape(words)}", result.err, re.M), result.err
     assert standin.user("p00000")["can_sign_in"] and standin.roles("p00000") == []
     run(runner, standin)
     assert acts(standin) == ["get", "upsert", "job"] and standin.roles("p00000") == [P6, UNIFIER]
+
+
+@API
+@pytest.mark.company(people=1)
+def test_unknown_application(runner, standin):
+    """No call tells which applications there are: the dead letter names the row that asks for one that isn't."""
+    runner.target["applications"] += [{"names": ["P6Prodction"]}]
+    run(runner, standin)
+    assert standin.user("p00000")["can_sign_in"] and standin.roles("p00000") == []
+    result = run(runner, standin, expect=1)
+    dead, = result.actions("update", target="primavera")
+    assert dead["state"] == "dead" and "User updated, but Application Access failed" in dead["detail"]
+    assert "P6Prodction (applications[2])" in dead["detail"]
+    del runner.target["applications"][2]                # another wish: it isn't held back by the dead letter
+    held = run(runner, standin, expect=6)
+    run(runner, standin, "--approve", held.target("primavera")["hash"])
+    assert standin.roles("p00000") == [P6, UNIFIER]
 
 
 @pytest.mark.parametrize("outcome, there", [("lost", False), ("lost-applied", True), ("error", False),

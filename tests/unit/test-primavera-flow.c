@@ -290,10 +290,49 @@ static void test_create_job_seen(void **state) {
         is_dead("User not created");
         seen(STEP_JOB, &ours, &ours, false);
         is_created();
+        assert_string_equal(next.detail, "Primavera said: User not created");
         in.memo = MEMO;
+        seen(STEP_JOB, &ours, &ours, false);
+        is_created();
+        assert_string_equal(next.detail, "");
         in.wall = START_TIME + 7 * USEC_PER_HOUR;
         seen(STEP_JOB, NULL, NULL, false);
         is_dead("doesn't end");
+}
+
+/* A name that no application has shows here alone: the row that wrote it is told. */
+static void test_applications_are_named(void **state) {
+        static char gateway[] = "Gateway";
+        static char *more[] = { gateway, p6 };
+        ApplicationRule rules[] = { rule, { .group = 3, .names = more, .n_names = 2 } };
+        static const char *const roles[] = { "Foreign", "Gateway", "P6" };
+        Action a = create;
+
+        (void) state;
+        target.applications = rules;
+        target.n_applications = 2;
+        a.after.roles = roles;
+        a.after.n_roles = 3;
+        in.action = &a;
+        in.memo = "!Access failed";
+        seen(STEP_JOB, NULL, NULL, false);
+        is_dead("Access failed; asked for Gateway (applications[1]), P6 (applications[0])");
+        seen(STEP_JOB, &ours, &ours, false);
+        is_created();
+        assert_string_equal(next.detail,
+                            "Primavera said: Access failed; asked for Gateway (applications[1]), "
+                            "P6 (applications[0])");
+        /* What the account has already isn't asked for anew. */
+        a = update;
+        a.before.roles = wanted;
+        a.before.n_roles = 2;
+        a.after.roles = roles;
+        a.after.n_roles = 3;
+        after(STEP_JOB, CALL_JOB, &ok, &failed);
+        is_dead("no licence; asked for Gateway (applications[1])");
+        assert_null(strstr(next.detail, "P6"));
+        target.applications = &rule;
+        target.n_applications = 1;
 }
 
 /* ---- changes ---- */
@@ -470,6 +509,7 @@ int main(void) {
                 TEST(test_create_seen),   TEST(test_create_job_seen), TEST(test_update),
                         TEST(test_change_job),
                 TEST(test_disable),       TEST(test_enable),          TEST(test_unknown),
+                TEST(test_applications_are_named),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
