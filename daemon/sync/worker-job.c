@@ -105,9 +105,11 @@ static void job_done(Job *job, const Outcome *outcome, const FlowNext *next) {
                 forget_failures(w, job->item->id);
                 fields = job_fields(job, outcome);
                 fields.message_id = MSGID_ACTION_DONE;
-                log_event(*next->detail ? LOG_WARNING : LOG_INFO, &fields, "%s: %s %s: done, account %s%s%s",
-                          w->target->name, action_kind_to_string(a->kind), a->address,
-                          fields.remote_id ? fields.remote_id : "-", *next->detail ? "; " : "", next->detail);
+                log_event(*next->detail ? LOG_WARNING : LOG_INFO, &fields,
+                          "%s: %s %s: done, account %s%s%s", w->target->name,
+                          action_kind_to_string(a->kind), a->address,
+                          fields.remote_id ? fields.remote_id : "-", *next->detail ? "; " : "",
+                          next->detail);
                 now = next->link == LINK_DROP ? NULL : job_changed_account(job, &changed);
                 w->hooks.account_changed(a->remote_id, now, w->hooks.userdata);
         }
@@ -115,8 +117,14 @@ static void job_done(Job *job, const Outcome *outcome, const FlowNext *next) {
 }
 
 static void job_dead(Job *job, const Outcome *outcome, const char *detail, bool critical) {
-        LogFields fields = job_fields(job, outcome);
+        /* A look that was answered, or a job that ended, may be what says no. */
+        static const Outcome refused = { .class = OUTCOME_REJECTED };
+        LogFields fields;
         int r;
+
+        if (outcome && (outcome->class == OUTCOME_OK || outcome->class == OUTCOME_ALREADY))
+                outcome = &refused;
+        fields = job_fields(job, outcome);
 
         r = job_change_row(job, QUEUE_DEAD, 0, outcome, detail);
         if (r >= 0) {

@@ -131,7 +131,8 @@ static bool state_has_role(const AccountState *s, const char *role) {
         return false;
 }
 
-const char *primavera_applications(const TargetConfig *target, const Action *action, char *buf, size_t size) {
+const char *primavera_applications(const TargetConfig *target, const Action *action, char *buf,
+                                   size_t size) {
         const AccountState *after = &action->after;
         size_t len = 0;
 

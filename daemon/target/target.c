@@ -39,6 +39,7 @@ static const struct CallRow {
         [CALL_JOB] = { "job", false, false },
         [CALL_STATUS] = { "status", true, false },
         [CALL_UNLOCK] = { "unlock", true, false },
+        [CALL_ORGANIZATIONS] = { "organizations", false, false },
 };
 
 const char *call_to_string(Call c) {
@@ -142,7 +143,7 @@ static const TargetDriver drivers[_TARGET_TYPE_MAX] = {
                         .needs_names = true,
                         .has_roles = true,
                 },
-                .parent_calls = 1u << CALL_RESET,
+                .parent_calls = 1u << CALL_RESET | 1u << CALL_ORGANIZATIONS,
                 UMBRELLA_COMMON,
         },
         /* One job at a time: so one at a time of all that may need one. */

@@ -63,6 +63,9 @@ typedef enum Call {
         CALL_JOB,               /* how the job in the memo is getting on */
         CALL_STATUS,            /* Primavera: enables or disables */
         CALL_UNLOCK,
+        /* Umbrella: which organizations have the action's address; only to explain, so that its failure is
+         * nobody's trouble */
+        CALL_ORGANIZATIONS,
         _CALL_MAX,
 } Call;
 const char *call_to_string(Call c);
@@ -141,6 +144,7 @@ typedef enum Step {
         STEP_JOB = 6,           /* Primavera: the job in the memo does it */
         STEP_ROLES = 7,         /* Primavera disable: it is disabled; its roles go next */
         STEP_UNLOCKED = 8,      /* Primavera enable: it is unlocked; enabling is next */
+        STEP_CONFLICT = 9,      /* Umbrella create: refused both ways; who has the address is asked */
 } Step;
 
 typedef enum FlowVerb {
@@ -172,9 +176,9 @@ typedef struct FlowNext {
         LinkEffect link;        /* FLOW_DONE */
         LinkOrigin origin;      /* LINK_PUT: whose account it is */
         bool critical;          /* FLOW_DEAD: somebody is left without the account that they had */
-        /* FLOW_DEAD: why, for people; names the conflict and the way out. FLOW_DONE: what the API said beside
-         * "done"; "": nothing */
-        char detail[512];
+        /* FLOW_DEAD: why, for people; names the conflict and the way out. FLOW_DONE: what the API said
+         * beside "done"; "": nothing */
+        char detail[768];
 } FlowNext;
 
 /* What an answer of class OK told. */
@@ -187,7 +191,7 @@ typedef struct Answer {
         bool running;           /* a job that isn't over */
         bool did;               /* a job that is over, and did it */
         bool failed;            /* a job that is over and did not do it: why in `words` */
-        const char *words;
+        const char *words;              /* CALL_ORGANIZATIONS: their names; NULL: they can't be told */
         /* CALL_RESET: per member of the batch why not, or NULL; NULL: all were done */
         const char *const *refused;
 } Answer;

@@ -10,6 +10,8 @@
  *     answer a write that was done (RFC 9110 §15.4.4): uncertain.
  *   - 404 to a create or reset is a refusal if it has words in JSON; else a gateway lost its way: no dead
  *     letter.
+ *   - Which organizations have an address is asked to explain a conflict: a key that may not ask, or
+ *     whatever other answer, parks nothing and is no reason to ask again.
  *   - A page of HTML is never Umbrella speaking: no proof that an account is gone. */
 #include "base/strings.h"
 #include "target/outcome.h"
@@ -18,7 +20,8 @@
 #define CREATES (BIT(CALL_CREATE) | BIT(CALL_CREATE_SHORT))
 #define WRITES (CREATES | BIT(CALL_DELETE) | BIT(CALL_RESET))
 #define READS (BIT(CALL_TOKEN) | BIT(CALL_ROLES) | BIT(CALL_LIST) | BIT(CALL_GET))
-#define EVERY (WRITES | READS)
+#define ASK BIT(CALL_ORGANIZATIONS)
+#define EVERY (WRITES | READS | ASK)
 
 #define NOT_THE_API "this isn't the API's answer; check url"
 #define NO_REDIRECT "redirects are refused; check url"
@@ -30,6 +33,8 @@ static bool body_is_in_use(const HttpResult *result, const char *words);
 static const OutcomeRow rows[] = {
         /* No answer, or one that its status alone explains */
         { EVERY, NOT_SENT, STATUS_ANY, NULL, OUTCOME_TRANSIENT, 0, NULL },
+        { ASK, WHOLE | LOST, 400, 403, NULL, OUTCOME_REJECTED, 0,
+          "the key needs the scope admin.organizations:read, and must be of the parent organization" },
         { BIT(CALL_TOKEN), WHOLE | LOST, 401, 401, NULL, OUTCOME_AUTH, 0,
           "check the key and its secret, whether the key has expired, and its allowed networks" },
         { EVERY, WHOLE | LOST, 401, 401, NULL, OUTCOME_AUTH, 0, NULL },
@@ -45,6 +50,9 @@ static const OutcomeRow rows[] = {
           "the key needs the scope admin.users:write" },
         { EVERY, WHOLE | LOST, 429, 429, NULL, OUTCOME_THROTTLED, 0, NULL },
         { EVERY, WHOLE | LOST, 503, 503, NULL, OUTCOME_TRANSIENT, 0, NULL },
+        { ASK, WHOLE, 200, 299, body_is_json, OUTCOME_OK, 0, NULL },
+        { ASK, WHOLE, 404, 404, body_is_json, OUTCOME_OK, HINT_NOT_FOUND, NULL },
+        { ASK, WHOLE | LOST, STATUS_ANY, NULL, OUTCOME_REJECTED, 0, NULL },
         { BIT(CALL_LIST), BIT(HTTP_TOO_LARGE), STATUS_ANY, NULL, OUTCOME_TRANSIENT, 0,
           "a listing may have max_listing" },
         { READS, LOST, STATUS_ANY, NULL, OUTCOME_TRANSIENT, 0, NULL },

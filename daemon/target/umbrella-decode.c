@@ -314,10 +314,61 @@ int umbrella_decode_account(const HttpResult *result, Arena *arena, Account *ret
         return r < 0 ? r : keep_account(&a, arena, ret);
 }
 
+/* ---- who has an address ---- */
+
+#define ORGANIZATIONS_TOLD 3
+#define ORGANIZATION_NAME_MAX 60
+
+typedef struct Organizations { StrBuf text; size_t n; } Organizations;
+
+/* "Name (number)" */
+static int on_organization(struct json_object *item, void *userdata, ErrCtx *err) {
+        char id[UMBRELLA_ID_SIZE], name[ORGANIZATION_NAME_MAX];
+        Organizations *o = userdata;
+        const char *label = NULL;
+        int r;
+
+        if (!json_object_is_type(item, json_type_object))
+                return err_set(err, -EBADMSG, 0, "$ is no object");
+        r = read_id(item, "organizationId", id, err);
+        if (r < 0 || o->n++ >= ORGANIZATIONS_TOLD)
+                return r;
+        (void) json_get_string(item, "organizationName", &label, NULL);
+        strbuf_puts(&o->text, o->n > 1 ? ", " : "");
+        if (str_empty(label))
+                strbuf_puts(&o->text, id);
+        else
+                strbuf_printf(&o->text, "%s (%s)", str_printable(label, name, sizeof(name)), id);
+        return o->text.error;
+}
+
+int umbrella_decode_organizations(const HttpResult *result, Arena *arena, const char **ret, ErrCtx *err) {
+        Organizations o = { .text = STRBUF_INIT(1024) };
+        ItemsInfo info;
+        int r;
+
+        r = items_each(result->body, result->body_len, on_organization, &o, &info, err);
+        if (r == 0 && o.n == 0)
+                r = err_set(err, -EBADMSG, 0, "a list without any organization");
+        if (r == 0 && o.n > ORGANIZATIONS_TOLD)
+                strbuf_printf(&o.text, " and %zu more", o.n - ORGANIZATIONS_TOLD);
+        if (r == 0) {
+                *ret = arena_strdup(arena, o.text.data);
+                r = *ret ? 0 : -ENOMEM;
+        }
+        strbuf_deinit(&o.text);
+        return r;
+}
+
+/* ---- any answer ---- */
+
 int umbrella_decode_answer(const TargetConfig *target _unused_, Call call, const Action *action _unused_,
                            const HttpResult *result, Arena *arena, Answer *ret, ErrCtx *err) {
         int r;
 
+        /* One that can't be read only leaves the words out. */
+        if (call == CALL_ORGANIZATIONS)
+                (void) umbrella_decode_organizations(result, arena, &ret->words, NULL);
         if (call != CALL_GET && call != CALL_CREATE && call != CALL_CREATE_SHORT)
                 return 0;
         r = umbrella_decode_account(result, arena, &ret->account, err);

@@ -10,7 +10,9 @@
  *           SHORT ──two fields──► done
  *             │  "in use"
  *             ▼
- *           dead letter: a conflict
+ *           CONFLICT ──who has it?──► dead letter that names the conflict
+ *
+ * Government has no such question: there the dead letter follows SHORT.
  *
  * An answer that never came, in START or SHORT: look. There: ours. Not there: the same step again. */
 #include "base/strings.h"
@@ -19,6 +21,7 @@
 
 #define BIT(x) (1u << (x))
 #define STEPS_ANY ~0u
+#define CLASSES_ANY ~0u
 #define HINTS_ANY ~0u
 
 static const char *printable_address(const FlowInput *in, char buf[static 256]) {
@@ -39,15 +42,48 @@ static void create_refused(const FlowInput *in, FlowNext *ret) {
         flow_dead(in, ret, "%.400s", in->outcome->detail);
 }
 
+/* What the API told of the address's owner, as far as it did. */
+static const char *owner_of(const FlowInput *in, char *buf, size_t size) {
+        const Answer *answer = in->call == CALL_ORGANIZATIONS ? in->answer : NULL;
+
+        if (answer && answer->words)
+                snprintf(buf, size, "Umbrella names the organization %.240s as having that address",
+                         answer->words);
+        else
+                snprintf(buf, size, "an account of another Umbrella organization%s has that address",
+                         in->outcome->hint == HINT_NOT_FOUND ? ", one that this key can't ask about," : "");
+        return buf;
+}
+
+/* A retry begins from the start: by then the address may be free for the long body. */
 static void create_conflict(const FlowInput *in, FlowNext *ret) {
-        char address[256];
+        char address[256], owner[320];
+        bool asked = in->call == CALL_ORGANIZATIONS;
 
         flow_dead(in, ret,
                      "%.180s isn't among this organization's accounts, yet Umbrella says \"%.60s\" to both "
-                     "ways of creating it: an account of another Umbrella organization has that address%s. "
+                     "ways of creating it: %s%s. "
                      "Remove the account there, or take the person out of this target's groups; then retry",
-                     printable_address(in, address), in->outcome->detail,
+                     printable_address(in, address),
+                     !asked            ? in->outcome->detail
+                     : str_empty(in->memo) ? "Email already in use"
+                                           : in->memo,
+                     owner_of(in, owner, sizeof(owner)),
                      in->was_uncertain ? " (or ours has it, not listed yet: a later cycle finds it)" : "");
+        ret->step = STEP_START;
+}
+
+static void create_ask(const FlowInput *in, FlowNext *ret) {
+        flow_call(in, STEP_CONFLICT, CALL_ORGANIZATIONS, ret);
+        if (in->outcome)
+                snprintf(ret->memo, sizeof(ret->memo), "%.200s", in->outcome->detail);
+}
+
+static void create_refused_twice(const FlowInput *in, FlowNext *ret) {
+        if (in->target->type == TARGET_UMBRELLA)
+                create_ask(in, ret);
+        else
+                create_conflict(in, ret);
 }
 
 static void create_done(const FlowInput *in, FlowNext *ret) {
@@ -80,12 +116,13 @@ static const struct AfterRow {
         unsigned steps, classes, hints;
         void (*next)(const FlowInput *in, FlowNext *ret);
 } create_after[] = {
+        { BIT(STEP_CONFLICT), CLASSES_ANY, HINTS_ANY, create_conflict },
         { STEPS_ANY, BIT(OUTCOME_OK) | BIT(OUTCOME_ALREADY), HINTS_ANY, create_done },
         { STEPS_ANY, BIT(OUTCOME_TRANSIENT) | BIT(OUTCOME_THROTTLED) | BIT(OUTCOME_AUTH), HINTS_ANY,
           create_later },
         { STEPS_ANY, BIT(OUTCOME_UNCERTAIN), HINTS_ANY, create_look },
         { BIT(STEP_START), BIT(OUTCOME_REJECTED), BIT(HINT_ADDRESS_IN_USE), create_look_in_use },
-        { BIT(STEP_SHORT), BIT(OUTCOME_REJECTED), BIT(HINT_ADDRESS_IN_USE), create_conflict },
+        { BIT(STEP_SHORT), BIT(OUTCOME_REJECTED), BIT(HINT_ADDRESS_IN_USE), create_refused_twice },
         { STEPS_ANY, BIT(OUTCOME_REJECTED), HINTS_ANY, create_refused },
 };
 
@@ -98,6 +135,7 @@ static const struct StepRow {
         [STEP_START] = { true, create_long, create_long },
         [STEP_SHORT] = { true, create_short, create_short },
         [STEP_IN_USE] = { true, create_look, create_short },
+        [STEP_CONFLICT] = { true, create_ask, create_ask },
 };
 
 static const struct StepRow *create_step(Step step) {

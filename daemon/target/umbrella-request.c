@@ -16,6 +16,7 @@ typedef struct RequestRow {
         bool by_id;             /* the account's id ends the path */
         bool by_organization;   /* the child organization's id ends the path */
         bool paged;
+        bool by_address;        /* the wanted address is the query */
         uint64_t max_body;      /* 0: max_listing; an API that ignores pages answers with the whole list */
         fill_fn_t fill;
 } RequestRow;
@@ -184,7 +185,19 @@ static const RequestRow rows[_CALL_MAX] = {
         [CALL_DELETE] = { "DELETE", "/admin/v2/users", .by_id = true, .max_body = 1u << 20 },
         [CALL_RESET] = { "POST", "/admin/v2/passwordResets", .by_organization = true, .max_body = 1u << 20,
                          .fill = fill_reset },
+        [CALL_ORGANIZATIONS] = { "GET", "/admin/v2/organizations", .by_address = true,
+                                 .max_body = 1u << 20 },
 };
+
+static int put_address(const CallInput *in, StrBuf *b) {
+        const char *address = in->action ? wanted_address(in->action) : NULL;
+
+        if (str_empty(address))
+                return -EINVAL;
+        strbuf_puts(b, "?email=");
+        strbuf_urlencode(b, address);
+        return 0;
+}
 
 static int make_url(const TargetConfig *target, const RequestRow *row, const CallInput *in, char **ret) {
         StrBuf b = STRBUF_INIT(URL_MAX);
@@ -208,6 +221,8 @@ static int make_url(const TargetConfig *target, const RequestRow *row, const Cal
                         r = -EINVAL;
                 strbuf_printf(&b, "?page=%u&limit=%u", in->page, UMBRELLA_PAGE_ROWS);
         }
+        if (row->by_address)
+                r = put_address(in, &b);
         return call_url_end(&b, r, ret);
 }
 

@@ -9,6 +9,7 @@ import pytest
 
 from lib.company import BIND_DN, group_dn
 from lib.process import wait_for
+from lib.standin import KEY, SECRET
 
 LOOK = ["roles", "list"]        # what a run begins with, the token aside
 WIDE = {name: 1000 for name in ("create", "update", "recreate", "enable", "disable", "delete", "reset")} | {"percent": 100}
@@ -17,7 +18,7 @@ WIDE = {name: 1000 for name in ("create", "update", "recreate", "enable", "disab
 def trace(standin, listings=True):
     """The calls in order, tokens left out: list, get, delete, create, re-create (the short body), reset."""
     names = {"GET /roles": "roles", "GET /users": "list", "GET /users/N": "get", "DELETE /users/N": "delete",
-             "POST /users": "create", "POST /passwordResets/N": "reset"}
+             "POST /users": "create", "POST /passwordResets/N": "reset", "GET /organizations": "who"}
     found = []
     for call in standin.calls(path="^/admin"):
         name = names[call["method"] + " " + re.sub(r"/\d+$", "/N", call["path"][len("/admin/v2"):])]
@@ -371,6 +372,99 @@ def test_role_is_looked_up_before_the_delete(changing, company, standin):
     changing.target["roles"][0]["role"] = "Chief"
     changing.once(expect=3)
     assert acts(standin) == []
+
+
+# --- an address that another organisation has ---
+
+PARENT, CHILD, OTHER = 1000001, 2000001, 2000002
+
+
+def family(person, scopes=None):
+    """A parent with the key and two children; the person's address is taken in the second."""
+    key = {"key": KEY, "secret": SECRET, "organization": PARENT} | ({"scopes": scopes} if scopes else {})
+    return {"organizations": [{"id": PARENT, "name": "Parent"}, {"id": CHILD, "name": "Child", "parent": PARENT},
+                              {"id": OTHER, "name": "Other \u2013 child", "parent": PARENT,
+                               "accounts": [person.account()]}],
+            "keys": [key]}
+
+
+@pytest.fixture
+def conflicting(make_idsyncd, make_standin, slapd, company):
+    def start(**options):
+        standin = make_standin(state=family(company.people[1], **options))
+        runner = make_idsyncd(slapd, standin)
+        runner.target["organization"] = CHILD
+        return runner, standin
+    return start
+
+
+def conflict(runner, expect=1):
+    result = runner.once("--wait", "20s", expect=expect)
+    dead, = [a for a in result.actions("create") if a["state"] == "dead"]
+    assert dead["outcome"] == "rejected" and "Email already in use" in dead["detail"], dead
+    return dead["detail"], result
+
+
+ASKED = LOOK + ["create", "create", "list", "list", "re-create", "who"]
+
+
+@pytest.mark.company(people=2)
+def test_conflict_names_the_organization(conflicting, company):
+    runner, standin = conflicting()
+    detail, _ = conflict(runner)
+    assert f"names the organization Other \u2013 child ({OTHER}) as having that address" in detail
+    assert sorted(trace(standin)) == sorted(ASKED)
+    call, = standin.calls("GET", "/organizations$")
+    assert call["organization"] == PARENT and call["query"] == "email=p00001%40example.com"
+    assert {c["organization"] for c in standin.calls(path="/users$")} == {CHILD}
+    standin.clear_ledger()
+    runner.once(expect=1)                   # a dead letter asks nothing
+    assert acts(standin) == []
+
+
+@pytest.mark.parametrize("fault", [{"kind": "status", "code": 403}, {"kind": "status", "code": 500}, {"kind": "garbage"},
+                                   {"kind": "status", "code": 401}, {"kind": "stall"},
+                                   {"kind": "redirect", "code": 302}])
+@pytest.mark.company(people=2)
+def test_conflict_without_an_answer(conflicting, company, fault):
+    """The look-up only leaves its words out: nothing is parked, and it isn't asked again."""
+    runner, standin = conflicting()
+    runner.target["timeout"] = "1s"
+    standin.fault(**fault, method="GET", path="/organizations$", count=None)
+    detail, result = conflict(runner)
+    assert "an account of another Umbrella organization has that address" in detail
+    assert result.target()["state"] == "ok" and "next try" not in result.err
+    assert trace(standin).count("who") == 1 and "p00000@example.com" in standin.emails(CHILD)
+
+
+@pytest.mark.company(people=2)
+def test_conflict_without_the_scope(conflicting, company):
+    runner, standin = conflicting(scopes=["admin.users:read", "admin.users:write", "admin.roles:read"])
+    detail, result = conflict(runner)
+    assert "an account of another Umbrella organization has that address" in detail
+    assert standin.calls("GET", "/organizations$")[0]["status"] == 403 and "next try" not in result.err
+
+
+@pytest.mark.company(people=2)
+def test_conflict_beyond_the_family(api, life, company):
+    """Somebody whom no organisation of ours has; and Government, which can't be asked."""
+    api.set_state(foreign=[company.people[1].email])
+    detail, _ = conflict(life)
+    asked = api.api == "umbrella"
+    assert trace(api).count("who") == asked and ("one that this key can't ask about" in detail) == asked
+
+
+@pytest.mark.slow
+@pytest.mark.company(people=2)
+def test_killed_while_asking(conflicting):
+    for number in range(1, 60):
+        runner, standin = conflicting()
+        if runner.once(env={"IDSYNCD_FAILPOINT": f"job-step:{number}"}, expect=None).code != -9:
+            break
+        detail, _ = conflict(runner)
+        assert f"({OTHER})" in detail and standin.emails(CHILD) == ["p00000@example.com"]
+        standin.cleanup()
+    assert number > 3
 
 
 # --- last_of, protect ---

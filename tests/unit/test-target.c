@@ -34,6 +34,7 @@ static void test_writes(void **state) {
         assert_true(call_is_write(CALL_STATUS));
         assert_true(call_is_write(CALL_UNLOCK));
         assert_false(call_is_write(CALL_JOB));
+        assert_false(call_is_write(CALL_ORGANIZATIONS));
         assert_false(call_is_write(_CALL_MAX));
 }
 
@@ -78,7 +79,7 @@ static void test_umbrella(void **state) {
         /* One account at a time is taken away, and a password needs the parent's word. */
         assert_int_equal(d->serial, 1u << ACTION_DELETE | 1u << ACTION_RECREATE);
         assert_true(d->capabilities.reset);
-        assert_int_equal(d->parent_calls, 1u << CALL_RESET);
+        assert_int_equal(d->parent_calls, 1u << CALL_RESET | 1u << CALL_ORGANIZATIONS);
         assert_true(!d->decode_reset && !d->reset_has_passwords);
 }
 

@@ -20,8 +20,9 @@
 #define RESET BIT(CALL_RESET)
 #define WRITES (CREATES | DELETE | RESET)
 #define ALL (READS | WRITES)
-/* Those behind are other APIs'. */
-#define N_CALLS (CALL_RESET + 1)
+#define ASK BIT(CALL_ORGANIZATIONS)
+/* Those between are other APIs'. */
+#define N_CALLS (CALL_ORGANIZATIONS + 1)
 
 #define EXPIRED "{\"error\":\"invalid_request\"}"
 #define IN_USE "{\"message\":\"Email already in use\"}"
@@ -51,6 +52,24 @@ static const Case cases[] = {
         /* Nothing was sent */
         { ALL, HTTP_CONNECT, 0, "", OUTCOME_TRANSIENT, 0, "it failed" },
         { ALL, HTTP_CONNECT, 407, "", OUTCOME_TRANSIENT, 0, "it failed" },
+        /* Who has an address: whatever the answer, nothing is parked but for what concerns every call */
+        { ASK, HTTP_CONNECT, 0, "", OUTCOME_TRANSIENT, 0, NULL },
+        { ASK, HTTP_DONE, 429, "", OUTCOME_THROTTLED, 0, NULL },
+        { ASK, HTTP_DONE, 503, "", OUTCOME_TRANSIENT, 0, NULL },
+        { ASK, HTTP_DONE, 200, "[]", OUTCOME_OK, 0, "" },
+        { ASK, HTTP_DONE, 404, "{\"message\":\"does not exist in the organization\"}", OUTCOME_OK,
+          HINT_NOT_FOUND, NULL },
+        { ASK, HTTP_DONE, 404, PAGE, OUTCOME_REJECTED, 0, NULL },
+        { ASK, HTTP_DONE, 200, PAGE, OUTCOME_REJECTED, 0, NULL },
+        { ASK, HTTP_DONE, 302, "", OUTCOME_REJECTED, 0, NULL },
+        { ASK, HTTP_DONE, 400, EXPIRED, OUTCOME_REJECTED, 0, NULL },
+        { ASK, HTTP_DONE, 401, "", OUTCOME_REJECTED, 0, NULL },
+        { ASK, HTTP_DONE, 403, "{\"message\":\"Forbidden\"}", OUTCOME_REJECTED, 0,
+          "admin.organizations:read" },
+        { ASK, HTTP_DONE, 500, "", OUTCOME_REJECTED, 0, NULL },
+        { ASK, HTTP_CUT, 200, "[", OUTCOME_REJECTED, 0, NULL },
+        { ASK, HTTP_TOO_LARGE, 200, "", OUTCOME_REJECTED, 0, NULL },
+
         /* Sent, no whole answer */
         { READS, HTTP_CUT, 0, "", OUTCOME_TRANSIENT, 0, "it failed" },
         { WRITES, HTTP_CUT, 0, "", OUTCOME_UNCERTAIN, 0, "it failed" },

@@ -378,6 +378,33 @@ static void test_answers(void **state) {
         }
 }
 
+/* ---- who has an address ---- */
+
+static const char *organizations_of(HttpResult result) {
+        Answer answer = { 0 };
+
+        /* Never an error: it only explains. */
+        assert_int_equal(target_driver(TARGET_UMBRELLA)->decode_answer(NULL, CALL_ORGANIZATIONS, NULL,
+                                                                       &result, arena, &answer, NULL), 0);
+        assert_false(answer.has_account);
+        return answer.words;
+}
+
+static void test_organizations(void **state) {
+        static const char *const bad[] = {
+                "", "null", "{}", "[]", "[7]", "[{}]", "[{\"organizationId\":0}]",
+                "[{\"organizationId\":1,\"organizationName\":\"a\"},{\"organizationId\":\"x\"}]",
+        };
+
+        (void) state;
+        assert_string_equal(organizations_of(fixture("organizations.json")), "Child \"Two\" (2000002)");
+        assert_string_equal(organizations_of(fixture("organizations-many.json")),
+                            "One (1), 2, Three\\x0aLines (3) and 2 more");
+        for (size_t i = 0; i < ELEMENTSOF(bad); i++)
+                if (organizations_of(text(bad[i])))
+                        fail_msg("%s was understood", bad[i]);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_tokens),       cmocka_unit_test(test_lifetimes),
@@ -386,6 +413,7 @@ int main(void) {
                 cmocka_unit_test(test_many_roles),   cmocka_unit_test(test_account),
                 cmocka_unit_test(test_account_variants), cmocka_unit_test(test_account_status),
                 cmocka_unit_test(test_bad_accounts), cmocka_unit_test(test_answers),
+                cmocka_unit_test(test_organizations),
         };
 
         return cmocka_run_group_tests(tests, setup, teardown);

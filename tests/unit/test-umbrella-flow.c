@@ -42,6 +42,23 @@ static FlowNext after(Step step, bool was_uncertain, const Outcome *outcome) {
         return next;
 }
 
+/* After the question who has the address. */
+static FlowNext told(const Outcome *outcome, const char *words) {
+        Answer answer = { .words = words };
+        FlowInput in = {.target = &adopting,
+                        .action = &create,
+                        .step = STEP_CONFLICT,
+                        .memo = "HTTP 400: Email already in use",
+                        .outcome = outcome,
+                        .call = CALL_ORGANIZATIONS,
+                        .answer = outcome->class == OUTCOME_OK && !outcome->hint ? &answer : NULL};
+        FlowNext next;
+
+        memset(&next, 0xff, sizeof(next));
+        target_driver(TARGET_UMBRELLA)->flow_after(&in, &next);
+        return next;
+}
+
 static FlowNext seen(const TargetConfig *t, Step step, bool was_uncertain, const Account *a, bool linked) {
         FlowInput in = {.target = t,
                         .action = &create,
@@ -88,6 +105,8 @@ static void test_begin(void **state) {
         /* The look that was due may never have happened. */
         in.step = STEP_IN_USE;
         is(begin(&in), FLOW_LOOK, STEP_IN_USE);
+        in.step = STEP_CONFLICT;
+        is_call(begin(&in), STEP_CONFLICT, CALL_ORGANIZATIONS);
         /* Its uncertain call was looked for already. */
         in.was_uncertain = true;
         in.step = STEP_START;
@@ -113,15 +132,41 @@ static void test_after(void **state) {
 }
 
 static void test_conflict(void **state) {
+        static const Outcome not_found = { .class = OUTCOME_OK, .hint = HINT_NOT_FOUND };
+        const Outcome *const silent[] = { &transient, &throttled, &auth, &rejected, &ok, &not_found };
         FlowNext next = after(STEP_SHORT, false, &in_use);
 
         (void) state;
-        is_dead(next, STEP_SHORT, "a@example.com");
-        is_dead(next, STEP_SHORT, "Email already in use");
-        is_dead(next, STEP_SHORT, "another Umbrella organization");
-        is_dead(next, STEP_SHORT, "take the person out");
+        is_call(next, STEP_CONFLICT, CALL_ORGANIZATIONS);
+        assert_string_equal(next.memo, "Email already in use");
+        next = told(&ok, "Child Two (2000002)");
+        /* A retry begins anew: the address may be free for the long body by then. */
+        is_dead(next, STEP_START, "a@example.com");
+        is_dead(next, STEP_START, "names the organization Child Two (2000002) as having that address");
+        is_dead(next, STEP_START, "\"HTTP 400: Email already in use\" to both ways");
+        is_dead(next, STEP_START, "take the person out");
         assert_null(strstr(next.detail, "ours"));
-        is_dead(after(STEP_SHORT, true, &in_use), STEP_SHORT, "or ours has it");
+        /* However the question ends: it's a conflict. */
+        for (size_t i = 0; i < ELEMENTSOF(silent); i++) {
+                next = told(silent[i], NULL);
+                is_dead(next, STEP_START, "Email already in use");
+                is_dead(next, STEP_START, "another Umbrella organization");
+                assert_int_equal(!!strstr(next.detail, "can't ask about"), silent[i] == &not_found);
+        }
+}
+
+/* Government can't be asked. */
+static void test_conflict_without_a_question(void **state) {
+        static const TargetConfig gov = { .type = TARGET_UMBRELLA_GOV };
+        FlowInput in = { .target = &gov, .action = &create, .step = STEP_SHORT, .was_uncertain = true,
+                         .outcome = &in_use, .call = CALL_CREATE_SHORT };
+        FlowNext next;
+
+        (void) state;
+        target_driver(TARGET_UMBRELLA_GOV)->flow_after(&in, &next);
+        is_dead(next, STEP_START, "\"Email already in use\" to both ways");
+        is_dead(next, STEP_START, "another Umbrella organization has that address");
+        is_dead(next, STEP_START, "or ours has it");
 }
 
 static void test_absent(void **state) {
@@ -130,6 +175,7 @@ static void test_absent(void **state) {
                 is_call(seen(&adopting, STEP_START, u, NULL, false), STEP_START, CALL_CREATE);
                 is_call(seen(&adopting, STEP_SHORT, u, NULL, false), STEP_SHORT, CALL_CREATE_SHORT);
                 is_call(seen(&adopting, STEP_IN_USE, u, NULL, false), STEP_SHORT, CALL_CREATE_SHORT);
+                is_call(seen(&adopting, STEP_CONFLICT, u, NULL, false), STEP_CONFLICT, CALL_ORGANIZATIONS);
         }
 }
 
@@ -170,7 +216,7 @@ static void test_uncertain_then_in_use(void **state) {
         next = seen(&adopting, next.step, true, NULL, false);
         is_call(next, STEP_SHORT, CALL_CREATE_SHORT);
         next = after(next.step, true, &in_use);
-        is_dead(next, STEP_SHORT, "both");
+        is_call(next, STEP_CONFLICT, CALL_ORGANIZATIONS);
 }
 
 static void test_adopt(void **state) {
@@ -218,7 +264,8 @@ static void test_unknown(void **state) {
 static void test_hostile_address(void **state) {
         char address[600];
         Action bad = create;
-        FlowInput in = { .target = &adopting, .action = &bad, .step = STEP_SHORT, .outcome = &in_use };
+        FlowInput in = { .target = &adopting, .action = &bad, .step = STEP_CONFLICT, .outcome = &in_use,
+                         .call = CALL_ORGANIZATIONS };
         FlowNext next;
 
         (void) state;
@@ -226,17 +273,18 @@ static void test_hostile_address(void **state) {
         address[sizeof(address) - 1] = 0;
         bad.address = address;
         target_driver(TARGET_UMBRELLA)->flow_after(&in, &next);
-        is_dead(next, STEP_SHORT, "then retry");
+        is_dead(next, STEP_START, "then retry");
         assert_null(strchr(next.detail, '\n'));
         bad.address = NULL;
         target_driver(TARGET_UMBRELLA)->flow_after(&in, &next);
-        is_dead(next, STEP_SHORT, "then retry");
+        is_dead(next, STEP_START, "then retry");
 }
 
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_begin),   cmocka_unit_test(test_after),
-                cmocka_unit_test(test_conflict), cmocka_unit_test(test_absent),
+                cmocka_unit_test(test_conflict), cmocka_unit_test(test_conflict_without_a_question),
+                cmocka_unit_test(test_absent),
                 cmocka_unit_test(test_seen),    cmocka_unit_test(test_uncertain_then_in_use),
                 cmocka_unit_test(test_adopt),   cmocka_unit_test(test_unknown),
                 cmocka_unit_test(test_hostile_address),

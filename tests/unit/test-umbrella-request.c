@@ -259,6 +259,25 @@ static void test_reset(void **state) {
         refused(&child, &in);
 }
 
+static void test_organizations(void **state) {
+        CallInput in = { .call = CALL_ORGANIZATIONS, .action = &action };
+        CallRequest r;
+
+        (void) state;
+        assert_int_equal(build(&child, &in, &r), 0);
+        assert_string_equal(r.method, "GET");
+        assert_string_equal(r.url, "https://api.umbrella.com/admin/v2/organizations"
+                                   "?email=Zo%C3%AB%40example.com");
+        assert_null(r.body);
+        assert_int_equal(r.n_headers, 0);
+        assert_true(r.max_body == 1u << 20);
+        call_request_deinit(&r);
+        in.action = &nobody_in_particular;
+        refused(&child, &in);
+        in.action = NULL;
+        refused(&child, &in);
+}
+
 /* The parent's token: of the key's own organization, whatever the target's. */
 static void test_parent_token(void **state) {
         _cleanup_(secret_freep) Secret *key = secret_new("key", 3), *secret = secret_new("s", 1);
@@ -282,7 +301,7 @@ int main(void) {
                 cmocka_unit_test(test_reads),          cmocka_unit_test(test_bad_input),
                 cmocka_unit_test(test_create),         cmocka_unit_test(test_create_refused),
                 cmocka_unit_test(test_create_short),   cmocka_unit_test(test_reset),
-                cmocka_unit_test(test_parent_token),
+                cmocka_unit_test(test_parent_token),   cmocka_unit_test(test_organizations),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
