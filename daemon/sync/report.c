@@ -27,8 +27,6 @@ static ExitCode directory_exit_code(const CycleReport *cycle) {
 
 static ExitCode state_exit_code(const RemoteReport *report) {
         switch (report->state) {
-        case REMOTE_HELD:
-                return EXIT_HELD;
         case REMOTE_INCOMPLETE:
                 return report->bad_role ? EXIT_CONFIG : EXIT_TARGET;
         case REMOTE_UNREACHABLE:
@@ -49,6 +47,9 @@ static ExitCode remote_exit_code(const ReportInput *in, const Remote *remote) {
         if (store_queue_counts(in->store, remote_config(remote)->name, &counts) < 0)
                 return exit_code_worse(code, EXIT_STATE);
         left = counts.waiting + counts.uncertain + counts.running;
+        /* At a paused target too: nothing of it goes without a person's word. */
+        if (report->held)
+                code = exit_code_worse(code, EXIT_HELD);
         if (left > 0 && remote_parked_until(remote) > 0)
                 code = exit_code_worse(code, EXIT_TARGET);
         /* A dead letter is a difference in the run that gives it up, too: only later plans count it as

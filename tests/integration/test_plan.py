@@ -53,6 +53,19 @@ def test_first_plan_is_held(holding, standin):
     assert writes(standin) == []
 
 
+def test_held_while_paused(holding, standin):
+    """Paused is how the target stands; that a plan waits for a person is for the exit code."""
+    holding.target["paused"] = True
+    first = holding.once(expect=6).target()
+    assert first["state"] == "paused" and len(first["hash"]) == 12 and "first" in first["reason"]
+    assert first["hash"] in holding.run("--once").out
+    holding.once("--approve", first["hash"], expect=1)
+    assert writes(standin) == []
+    holding.target["paused"] = False
+    holding.once(expect=0)
+    assert len(standin.emails()) == 10
+
+
 def test_dry_run_changes_nothing(holding, standin):
     holding.run("--check-config")
     dry = holding.once("--dry-run", expect=1)
