@@ -30,7 +30,6 @@ typedef struct Manager {
         Config *next_config;            /* while the old engine drains for a reload */
         ManagerState state;
         usec_t drain_until;             /* monotonic */
-        unsigned failed_polls;
         LoopTimer *poll_timer, *retry_timer, *drain_timer, *status_timer;
         ExitCode code;
 } Manager;
@@ -95,8 +94,8 @@ static void on_changed(void *userdata) {
 /* Counted from the start of the poll, with a twentieth of jitter; failed reads come less and less often. */
 static usec_t poll_span(Manager *m) {
         usec_t interval = engine_config(m->engine)->directory.poll_interval, span = interval, cap, jitter;
-        unsigned doublings =
-                        m->failed_polls < FAILED_POLL_DOUBLINGS ? m->failed_polls : FAILED_POLL_DOUBLINGS;
+        unsigned failed = cycle_report(engine_cycle(m->engine))->failed_reads,
+                 doublings = failed < FAILED_POLL_DOUBLINGS ? failed : FAILED_POLL_DOUBLINGS;
 
         cap = interval > FAILED_POLL_CAP ? interval : FAILED_POLL_CAP;
         span <<= doublings;
@@ -152,12 +151,9 @@ static void clean_up_store(Manager *m) {
 
 static void on_cycle_done(void *userdata) {
         Manager *m = userdata;
-        const CycleReport *cycle;
 
         if (m->state != MANAGER_RUNNING)
                 return;
-        cycle = cycle_report(engine_cycle(m->engine));
-        m->failed_polls = cycle->directory == READ_COMPLETE ? 0 : m->failed_polls + 1;
         clean_up_store(m);
         arm_retry(m);
         on_changed(m);

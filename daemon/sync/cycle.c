@@ -149,8 +149,11 @@ static void on_read(ReadingResult *result, void *userdata) {
         snprintf(c->report.error, sizeof(c->report.error), "%s", result->error);
         log_read(c, result, failed_before);
         loop_task_arm(c->ended);
-        if (result->state != READ_COMPLETE)
+        if (result->state != READ_COMPLETE) {
+                c->report.failed_reads++;
                 return;
+        }
+        c->report.failed_reads = 0;
         c->report.complete = loop_wall(c->loop);
         c->read_at = loop_now(c->loop);
         c->grow = result->grow;

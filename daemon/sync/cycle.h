@@ -15,6 +15,7 @@ typedef struct CycleReport {
         char error[512];
         uint64_t people;
         bool store_failed;
+        unsigned failed_reads;          /* in a row */
         usec_t attempted;               /* wall: the last start */
         usec_t complete;                /* wall: the last complete read; 0: none in this process */
         uint64_t complete_people;       /* that it found */
