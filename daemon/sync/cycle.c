@@ -10,6 +10,13 @@ typedef struct Generation {
         People *people;
 } Generation;
 
+/* A target in this cycle. */
+typedef struct Place {
+        Generation *generation;         /* what it is busy with; NULL: idle */
+        bool late;                      /* since before the last read */
+        bool said_late;                 /* … and it was so the last time, too */
+} Place;
+
 struct Cycle {
         Loop *loop;
         Store *store;
@@ -17,12 +24,10 @@ struct Cycle {
         Reading *reading;
         Remote *const *remotes;
         size_t n_remotes;
-        Generation **of_remote;         /* what each target is busy with; NULL: idle */
-        bool *behind; /* it was busy when it should have been compared: follows when idle */
+        Place *places;                  /* one for each target */
         size_t n_busy;
         bool dry_run, absence_proven;
         bool asked; /* an operator wants another cycle after the read under way */
-        bool by_operator; /* the one under way */
         usec_t read_at;                 /* monotonic: the last complete read */
         usec_t grow;                    /* that it added to the grace of leavers */
         CycleReport report;
@@ -61,17 +66,25 @@ static size_t index_of(const Cycle *c, const Remote *remote) {
 
 static void on_reconciled(Remote *remote, void *userdata) {
         Cycle *c = userdata;
-        size_t i = index_of(c, remote);
+        Place *place = &c->places[index_of(c, remote)];
 
-        c->of_remote[i] = generation_unref(c->of_remote[i]);
+        place->generation = generation_unref(place->generation);
+        place->said_late = place->said_late && place->late;
+        place->late = false;
         c->n_busy--;
         loop_task_arm(c->ended);
 }
 
+static void say_not_compared(Cycle *c, size_t i, int r) {
+        log_error("%s: can't be compared: %s", remote_config(c->remotes[i])->name,
+                  r == -EIO || r == -ENOSPC ? store_error(c->store) : strerror(-r));
+}
+
 /* retry: not by the read that just ended. */
-static void reconcile(Cycle *c, size_t i, Generation *g, bool retry) {
-        bool fresh = retry && !c->behind[i] && !remote_is_asked_again(c->remotes[i]);
-        RemoteInput in = {
+static RemoteInput remote_input(const Cycle *c, size_t i, const Generation *g, bool retry) {
+        bool fresh = retry && !remote_is_asked_again(c->remotes[i]);
+
+        return (RemoteInput){
                 .people = g->people,
                 .cycle = c->report.number,
                 .started = fresh ? loop_wall(c->loop) : c->report.attempted,
@@ -80,37 +93,53 @@ static void reconcile(Cycle *c, size_t i, Generation *g, bool retry) {
                 .grow = retry ? 0 : c->grow,
                 .fresh_listing = fresh,
         };
+}
+
+static void reconcile(Cycle *c, size_t i, Generation *g, bool retry) {
+        const RemoteInput in = remote_input(c, i, g, retry);
         int r;
 
         r = remote_reconcile(c->remotes[i], &in, on_reconciled, c);
         if (r < 0) {
-                log_error("%s: can't be compared: %s", remote_config(c->remotes[i])->name,
-                          r == -EIO || r == -ENOSPC ? store_error(c->store) : strerror(-r));
+                say_not_compared(c, i, r);
                 return;
         }
         g->n_ref++;
-        c->behind[i] = false;
-        c->of_remote[i] = g;
+        c->places[i].generation = g;
         c->n_busy++;
 }
 
-static void reconcile_all(Cycle *c, Generation *g) {
-        for (size_t i = 0; i < c->n_remotes; i++) {
-                LogFields fields = {
-                        .message_id = MSGID_CYCLE_OVERRUN,
-                        .target = remote_config(c->remotes[i])->name,
-                        .cycle = c->report.number,
-                };
+/* The target is busy with an earlier cycle: it goes on with the people of this one. */
+static void catch_up(Cycle *c, size_t i, Generation *g) {
+        const RemoteInput in = remote_input(c, i, g, false);
+        LogFields fields = {
+                .message_id = MSGID_CYCLE_OVERRUN,
+                .target = remote_config(c->remotes[i])->name,
+                .cycle = c->report.number,
+        };
+        int r;
 
-                if (!c->of_remote[i])
-                        reconcile(c, i, g, false);
-                else if (c->by_operator)
-                        c->behind[i] = true;
-                else
-                        log_event(LOG_NOTICE, &fields,
-                                  "%s: still busy with an earlier cycle: skipped in cycle %lld",
-                                  fields.target, (long long) c->report.number);
+        log_event(c->places[i].said_late ? LOG_DEBUG : LOG_NOTICE, &fields,
+                  "%s: its accounts are still being listed for an earlier cycle: the people of cycle %lld "
+                  "are compared when that ends",
+                  fields.target, (long long) c->report.number);
+        c->places[i].late = c->places[i].said_late = true;
+        r = remote_renew(c->remotes[i], &in);
+        if (r < 0) {
+                say_not_compared(c, i, r);
+                return;
         }
+        generation_unref(c->places[i].generation);
+        g->n_ref++;
+        c->places[i].generation = g;
+}
+
+static void reconcile_all(Cycle *c, Generation *g) {
+        for (size_t i = 0; i < c->n_remotes; i++)
+                if (c->places[i].generation)
+                        catch_up(c, i, g);
+                else
+                        reconcile(c, i, g, false);
 }
 
 static void log_read(Cycle *c, const ReadingResult *result, bool failed_before) {
@@ -180,10 +209,9 @@ static int next_number(Cycle *c) {
         return 0;
 }
 
-static int start(Cycle *c, bool by_operator) {
+static int start(Cycle *c) {
         int r;
 
-        c->by_operator = by_operator || c->asked;
         c->asked = false;
         r = next_number(c);
         if (r < 0)
@@ -203,7 +231,7 @@ static int start(Cycle *c, bool by_operator) {
 static void start_asked(Cycle *c) {
         int r;
 
-        r = start(c, true);
+        r = start(c);
         if (r < 0)
                 log_error("the directory can't be read: %s",
                           r == -EIO || r == -ENOSPC ? store_error(c->store) : strerror(-r));
@@ -219,7 +247,7 @@ static void on_ended(void *userdata) {
 }
 
 int cycle_start(Cycle *c) {
-        return reading_is_running(c->reading) ? CYCLE_E_OVERRUN : start(c, false);
+        return reading_is_running(c->reading) ? CYCLE_E_OVERRUN : start(c);
 }
 
 int cycle_ask(Cycle *c, bool full, int64_t *ret) {
@@ -230,14 +258,14 @@ int cycle_ask(Cycle *c, bool full, int64_t *ret) {
         if (reading_is_running(c->reading))
                 c->asked = true;
         else
-                r = start(c, true);
+                r = start(c);
         *ret = c->report.number + (c->asked ? 1 : 0);
         return r;
 }
 
 /* When target i has to be compared again: wall time. */
 static usec_t retry_at(const Cycle *c, size_t i) {
-        return c->of_remote[i] ? USEC_INFINITY : c->behind[i] ? 0 : remote_retry_at(c->remotes[i]);
+        return c->places[i].generation ? USEC_INFINITY : remote_retry_at(c->remotes[i]);
 }
 
 int cycle_retry(Cycle *c) {
@@ -301,9 +329,8 @@ int cycle_new(Loop *loop, Store *store, const Config *config, Reading *reading, 
         c->dry_run = dry_run;
         c->done = done;
         c->userdata = userdata;
-        c->of_remote = calloc(n_remotes + 1, sizeof(*c->of_remote));
-        c->behind = calloc(n_remotes + 1, sizeof(*c->behind));
-        if (!c->of_remote || !c->behind)
+        c->places = calloc(n_remotes + 1, sizeof(*c->places));
+        if (!c->places)
                 return -ENOMEM;
         r = loop_task_new(loop, LOOP_NORMAL, "a cycle ended", on_ended, c, &c->ended);
         if (r < 0)
@@ -321,11 +348,10 @@ void cycle_cancel(Cycle *c) {
 Cycle *cycle_free(Cycle *c) {
         if (!c)
                 return NULL;
-        if (c->of_remote)
+        if (c->places)
                 for (size_t i = 0; i < c->n_remotes; i++)
-                        generation_unref(c->of_remote[i]);
-        free(c->of_remote);
-        free(c->behind);
+                        generation_unref(c->places[i].generation);
+        free(c->places);
         loop_task_free(c->ended);
         free(c);
         return NULL;

@@ -30,7 +30,7 @@ Cycle *cycle_free(Cycle *cycle);
 DEFINE_CLEANUP(Cycle *, cycle_free);
 
 /* Reads and reconciles. CYCLE_E_OVERRUN: the last read is still under way; nothing was started. Targets
- * that still reconcile for an earlier cycle are left to it. */
+ * that still reconcile for an earlier cycle do so with the people of this one. */
 #define CYCLE_E_OVERRUN 1
 int cycle_start(Cycle *cycle);
 /* Reconciles again, with the rows of the last complete read, what failed and may be tried by now. Nothing
@@ -39,8 +39,8 @@ int cycle_retry(Cycle *cycle);
 /* When cycle_retry() has something to do: wall time, USEC_INFINITY: never. */
 usec_t cycle_retry_at(const Cycle *cycle);
 /* An operator wants a cycle whose read begins from now on: at once, or right after the read that is under
- * way. Targets that still reconcile then follow when they are done. full: nothing that is remembered will
- * do, the cached listings neither. *ret: the cycle's number. 0, or as cycle_start(). */
+ * way. full: nothing that is remembered will do, the cached listings neither. *ret: the cycle's number. 0,
+ * or as cycle_start(). */
 int cycle_ask(Cycle *cycle, bool full, int64_t *ret);
 bool cycle_is_running(const Cycle *cycle);
 /* Nothing more is called back. */

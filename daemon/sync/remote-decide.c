@@ -248,19 +248,42 @@ static void say_store_fault(Remote *r) {
 }
 
 /* The time counts once for each read, however often it is compared. */
-static int keep_links_up(Remote *r) {
+static int keep_links_up(Remote *r, const Accounts *accounts) {
         const UpkeepInput in = {
                 .store = r->env.store,
                 .target = r->target,
                 .n_groups = r->env.config->n_groups,
                 .people = r->in.people,
-                .accounts = r->accounts,
+                .accounts = accounts,
                 .grow = r->in.grow,
                 .absence_proven = r->in.absence_proven,
         };
+        _cleanup_(links_freep) Links *links = NULL;
+        int q;
 
+        if (r->env.dry_run)
+                return 0;
         r->in.grow = 0;
-        return upkeep_links(&in, r->links);
+        if (accounts)
+                return upkeep_links(&in, r->links);
+        /* Those of the comparison may be lent to the lister. */
+        q = store_links_load(r->env.store, r->target->name, &links);
+        return q < 0 ? q : upkeep_links(&in, links);
+}
+
+/* Who belonged here in between, and who didn't, counts for the grace, though no plan comes of it. */
+int remote_renew(Remote *r, const RemoteInput *in) {
+        RemoteInput renewed = *in;
+        int q;
+
+        q = keep_links_up(r, NULL);
+        if (q < 0)
+                return q;
+        /* The comparison began when it began. */
+        renewed.started = r->in.started;
+        renewed.fresh_listing = r->in.fresh_listing;
+        r->in = renewed;
+        return 0;
 }
 
 static bool has_approval(const Remote *r) {
@@ -316,8 +339,8 @@ void remote_decide(void *userdata) {
         clear_report(r);
         /* Work may have gone on while the listing came in. */
         q = remote_load_links(r);
-        if (q >= 0 && !r->env.dry_run)
-                q = keep_links_up(r);
+        if (q >= 0)
+                q = keep_links_up(r, r->accounts);
         if (q < 0) {
                 say_store_fault(r);
                 return;

@@ -73,6 +73,9 @@ const RemoteReport *remote_report(const Remote *remote);
  * inside. -EBUSY while one runs. */
 typedef void (*remote_done_t)(Remote *remote, void *userdata);
 int remote_reconcile(Remote *remote, const RemoteInput *in, remote_done_t done, void *userdata);
+/* While one runs: it goes on with the people of a newer complete read, so that a plan is always that of the
+ * youngest, however long the listing takes. 0; -errno of the store: it goes on with those that it has. */
+int remote_renew(Remote *remote, const RemoteInput *in);
 /* When a failed reconciliation is worth another try: wall time; USEC_INFINITY: it didn't fail, or waits
  * for a person. */
 usec_t remote_retry_at(const Remote *remote);

@@ -27,7 +27,7 @@ static void follow_person(const UpkeepInput *in, Links *links, Link *l, const Pe
 }
 
 static void follow_account(const UpkeepInput *in, Links *links, Link *l) {
-        const Account *a = accounts_by_id(in->accounts, l->remote_id);
+        const Account *a = in->accounts ? accounts_by_id(in->accounts, l->remote_id) : NULL;
 
         if (a && a->role)
                 l->role = keep(links, l->role, a->role);

@@ -12,7 +12,7 @@ typedef struct UpkeepInput {
         const TargetConfig *target;
         size_t n_groups;
         const People *people;
-        const Accounts *accounts;       /* a complete listing */
+        const Accounts *accounts;       /* a complete listing; NULL: roles stay as they are known */
         usec_t grow;                    /* since the last complete read */
         bool absence_proven;
 } UpkeepInput;

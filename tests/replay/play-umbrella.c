@@ -92,6 +92,30 @@ static void create(const char *body, PlayAnswer *a) {
         strbuf_deinit(&out);
 }
 
+/* GET and DELETE of one user. */
+static void one_user(const char *method, const char *url, PlayAnswer *a) {
+        PlayUmbrella *u = &play_umbrella;
+        uint64_t id = strtoull(strrchr(url, '/') + 1, NULL, 10);
+        StrBuf out = STRBUF_INIT(4096);
+        size_t i = 0;
+
+        while (i < u->n && u->ids[i] != id)
+                i++;
+        if (i == u->n) {
+                answer_json(a, 404, "{\"message\":\"Not Found\"}");
+                return;
+        }
+        user_json(i, &out);
+        answer_json(a, 200, out.data);
+        strbuf_deinit(&out);
+        if (!str_eq(method, "DELETE"))
+                return;
+        u->n--;
+        memmove(u->emails[i], u->emails[i + 1], (u->n - i) * sizeof(u->emails[0]));
+        memmove(&u->ids[i], &u->ids[i + 1], (u->n - i) * sizeof(u->ids[0]));
+        answer_json(a, 204, "");
+}
+
 static void token(PlayAnswer *a) {
         PlayUmbrella *u = &play_umbrella;
         usec_t life = u->token_life ? u->token_life : USEC_PER_HOUR;
@@ -129,6 +153,8 @@ void play_umbrella_api(const char *method, const char *url, const char *body, Pl
                 create(body, a);
         else if (strstr(url, "page="))
                 list(url, a);
+        else if (strstr(url, "/users/"))
+                one_user(method, url, a);
         else
                 answer_json(a, 404, "{\"message\":\"Not Found\"}");
 }

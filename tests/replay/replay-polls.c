@@ -36,9 +36,95 @@ static void test_failed_reads_are_counted(void **state _unused_) {
         play_teardown(&play);
 }
 
+/* ---- listings that take long ---- */
+
+static void slow_listing(const char *method, const char *url, const char *body, PlayAnswer *answer,
+                         void *userdata) {
+        play_umbrella_api(method, url, body, answer, userdata);
+        if (strstr(url, "page="))
+                answer->delay = 13 * USEC_PER_MINUTE;
+}
+
+static size_t n_deletes(void) {
+        const PlayCall *calls;
+        size_t n, found = 0;
+
+        calls = play_calls(&n);
+        for (size_t i = 0; i < n; i++)
+                found += str_eq(calls[i].method, "DELETE");
+        return found;
+}
+
+/* Removals ask for a complete read younger than two polls: a listing that takes longer mustn't stop them
+ * for ever. */
+static void test_listing_longer_than_polls(void **state _unused_) {
+        Play play;
+        size_t n;
+
+        play_setup(&play, 5,
+                   "list_interval = \"1min\"; leave = \"delete\"; leave_grace = \"0s\";", "");
+        play_start(&play);
+        play_run(play.loop, USEC_PER_HOUR);
+        assert_int_equal(play_umbrella.n, 5);
+        play_api(slow_listing, NULL);
+        n = play_directory.n;
+        play_directory.n = n - 1;
+        play_run(play.loop, USEC_PER_HOUR);
+        assert_int_equal(n_deletes(), 1);
+        play_directory.n = n;
+        play_teardown(&play);
+}
+
+/* Who is there again before the listing ends is no leaver. */
+static void test_return_during_listing(void **state _unused_) {
+        Play play;
+        size_t n;
+
+        play_setup(&play, 5, "list_interval = \"1min\"; leave = \"delete\"; leave_grace = \"0s\";", "");
+        play_start(&play);
+        play_run(play.loop, 59 * USEC_PER_MINUTE);
+        assert_int_equal(play_umbrella.n, 5);
+        play_api(slow_listing, NULL);
+        n = play_directory.n;
+        play_directory.n = n - 1;
+        play_run(play.loop, 2 * USEC_PER_MINUTE);
+        play_directory.n = n;
+        play_run(play.loop, 2 * USEC_PER_HOUR);
+        assert_int_equal(n_deletes(), 0);
+        assert_int_equal(play_umbrella.n, 5);
+        play_teardown(&play);
+}
+
+/* … and the grace of one who leaves again begins anew, also where no plan was made in between. */
+static void test_grace_during_listing(void **state _unused_) {
+        Play play;
+        size_t n;
+
+        play_setup(&play, 5, "list_interval = \"1min\"; leave = \"delete\"; leave_grace = \"2h\";", "");
+        play_start(&play);
+        play_run(play.loop, 59 * USEC_PER_MINUTE);
+        play_api(slow_listing, NULL);
+        n = play_directory.n;
+        play_directory.people[n - 1].disabled = true;
+        play_run(play.loop, 95 * USEC_PER_MINUTE);
+        /* One read, in the middle of a listing. */
+        play_directory.people[n - 1].disabled = false;
+        play_run(play.loop, 5 * USEC_PER_MINUTE);
+        play_directory.people[n - 1].disabled = true;
+        play_run(play.loop, 110 * USEC_PER_MINUTE);
+        assert_int_equal(n_deletes(), 0);
+        /* With it the time between reads counts, not between plans. */
+        play_run(play.loop, 35 * USEC_PER_MINUTE);
+        assert_int_equal(n_deletes(), 1);
+        play_teardown(&play);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_failed_reads_are_counted),
+                cmocka_unit_test(test_listing_longer_than_polls),
+                cmocka_unit_test(test_return_during_listing),
+                cmocka_unit_test(test_grace_during_listing),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
