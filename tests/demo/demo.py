@@ -12,6 +12,8 @@ import time
 
 from stage import Lie, Stage, call_line, claim, heading, say, shown
 
+from operator_walk import Operator
+
 from lib.company import GROUPS, SUFFIX, Company, Person, group_dn
 from lib.daemon import find_secrets
 from lib.process import wait_for
@@ -71,7 +73,7 @@ class Demo:
         admin, reader = (group_dn(name) for name in ("umbrella-admins", "umbrella-reports"))
         self.programs.target["roles"] = [{"group": admin, "role": "Full Admin"},
                                          {"group": reader, "role": "Reporting Only"}, {"role": "Read Only"}]
-        self.programs.target.update(leave="delete", leave_grace="0s")
+        self.programs.target.update(leave="delete", leave_grace="0s", limits={"delete": 4, "recreate": 2})
         self.programs.write()
         self.standin.add_accounts(accounts=[
             {"email": "Grace@Example.com", "firstname": "Grace", "lastname": "Hopper", "role": "Full Admin"},
@@ -235,6 +237,10 @@ class Demo:
         self.somebody_new()
         self.directory_down()
         self.somebody_leaves()
+        if self.stage.bus:
+            Operator(self.stage, self.company, self.wanted).walk()
+        else:
+            say("  (Run as root, the demo also shows what an operator does with held plans: idsyncctl obeys nobody else.)")
         self.killed()
         self.journal()
         self.promises()

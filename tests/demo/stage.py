@@ -20,7 +20,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, "..", "integration"), os.path.join(HERE, "..", "standin")]
 
 import certs                                            # noqa: E402
-from lib import company, daemon, directory, standin     # noqa: E402
+from lib import bus, company, daemon, directory, standin        # noqa: E402
 from lib.process import end, spawn, wait_for            # noqa: E402
 
 COLUMNS = 110
@@ -155,7 +155,7 @@ class Journal:
 class Stage:
     def __init__(self):
         self.home = tempfile.mkdtemp(prefix="idsyncd-demo-")
-        self.slapd = self.standin = self.programs = self.journal = None
+        self.slapd = self.standin = self.programs = self.journal = self.bus = None
 
     def open(self, people):
         for module, name in ((directory, "ADMIN_PASSWORD"), (directory, "CONFIG_PASSWORD"), (company, "BIND_PASSWORD"),
@@ -171,6 +171,9 @@ class Stage:
         self.programs.credentials["ldap-password"] = company.BIND_PASSWORD
         self.programs.write()
         self.programs.wrapper(f"{self.home}/idsyncd.sh")
+        if os.geteuid() == 0:
+            self.bus = bus.Bus().start()
+            self.programs.environment["DBUS_SYSTEM_BUS_ADDRESS"] = self.bus.address
 
     def file(self, name, text):
         path = f"{self.home}/{name}"
@@ -206,6 +209,17 @@ class Stage:
     def secrets(self):
         return [directory.ADMIN_PASSWORD, company.BIND_PASSWORD, standin.SECRET, *self.standin.passwords()]
 
+    # --- the operator ---
+
+    def ctl(self, *words, code=0, quiet=False):
+        """idsyncctl on the demo's own bus; insists on the exit code."""
+        result = self.bus.ctl(*words)
+        if not quiet:
+            command("idsyncctl", *words)
+            shown(result.out + result.err)
+        claim(result.code == code, f"exit code {result.code}: {CODES[code]}")
+        return result
+
     # --- the end ---
 
     def open_journal(self):
@@ -226,7 +240,7 @@ class Stage:
 
     def close(self):
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        for part in (self.programs, self.standin, self.slapd):
+        for part in (self.programs, self.bus, self.standin, self.slapd):
             if part:
                 part.cleanup()
         if self.journal:

@@ -14,6 +14,7 @@ import pytest
 from lib.daemon import find_binary
 from lib.process import end, scaled, spawn, wait_for
 
+CHAPTERS = 14 if os.geteuid() == 0 else 10
 DEMO = os.path.normpath(f"{os.path.dirname(os.path.abspath(__file__))}/../../demo")
 
 
@@ -47,7 +48,7 @@ def leftovers(place):
 def test_all_of_it(environment, tmp_path):
     done = run(environment)
     assert done.returncode == 0, f"{done.stdout[-6000:]}{done.stderr}"
-    assert re.findall(r"^(\d+)\. ", done.stdout, re.MULTILINE) == [str(number) for number in range(1, 11)]
+    assert re.findall(r"^(\d+)\. ", done.stdout, re.MULTILINE) == [str(number) for number in range(1, CHAPTERS + 1)]
     assert "All of it was so." in done.stdout and "FAILED" not in done.stdout
     assert not leftovers(tmp_path)
 

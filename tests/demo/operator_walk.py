@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The operator's part of the demo: plans that are held in the running daemon, and what one does with them."""
+
+from stage import call_line, claim, heading, say, shown
+
+from lib.bus import sync
+from lib.company import group_dn
+from lib.process import wait_for
+
+
+def change(what, group, people):
+    return (f"dn: {group_dn(group)}\nchangetype: modify\n{what}: member\n" +
+            "".join(f"member: {p.dn}\n" for p in people))
+
+
+class Operator:
+    def __init__(self, stage, company, wanted):
+        self.stage, self.bus, self.standin = stage, stage.bus, stage.standin
+        self.wanted = wanted            # addresses that must have accounts all the while
+        self.people = {p.uid: p for p in company.people}
+
+    def some(self, *names):
+        return [self.people[name] for name in names]
+
+    def emails(self):
+        return sorted(email.lower() for email in self.standin.emails())
+
+    def roles(self, people):
+        return {p.uid: self.standin.account(p.email)["role"] for p in people}
+
+    def held(self, but=""):
+        """Waits for a held plan with another hash than BUT."""
+        def check():
+            plan = self.bus.ask("status")["targets"][0]["held"]
+            return plan and plan["hash"] != but and plan["hash"]
+        return wait_for(check, 20, "a held plan", every=0.1)
+
+    def nothing_written(self, before):
+        claim(not self.stage.writes(before), "nothing was written at the API")
+
+    # --- the chapters ---
+
+    def hold_and_look(self):
+        heading("A script goes wrong: five people fall out of a group. Hold, and look")
+        self.before = self.stage.last_call()
+        self.lost = self.some("alan", "barbara", "edsger", "frances", "joan")
+        self.stage.ldap("ldapmodify", "script.ldif", change("delete", "umbrella", self.lost))
+        digest = self.held()
+        self.stage.ctl("status", code=6)
+        plan = self.stage.ctl("plan", "umbrella", code=6)
+        claim(plan.out.count(" delete ") == 5 and digest in plan.out,
+              "one removal today and five more are over the limit of four: all five wait, and the reason says so")
+        self.nothing_written(self.before)
+        return digest
+
+    def stale(self, digest):
+        heading("The plan is approved, but the world has moved on: stale")
+        back = self.lost.pop()
+        self.stage.ldap("ldapmodify", "back.ldif", change("add", "umbrella", [back]), quiet=True)
+        newer = self.held(but=digest)
+        result = self.stage.ctl("approve", digest, code=6)
+        claim(newer in result.err, f"refused: it isn't what is asked for any more; what is has the hash {newer}")
+        self.nothing_written(self.before)
+        return newer
+
+    def reject(self, digest):
+        heading("Reject: these four stay")
+        self.stage.ctl("reject", digest)
+        sync(self.bus, "ok")
+        self.stage.ctl("explain", self.lost[0].email)
+        self.nothing_written(self.before)
+        claim(set(self.wanted) <= set(self.emails()), "everybody still has their account")
+        self.stage.ldap("ldapmodify", "undo.ldif", change("add", "umbrella", self.lost), quiet=True)
+        sync(self.bus, "ok")
+        self.nothing_written(self.before)
+
+    def approve(self):
+        heading("Three people become administrators: hold, look, approve")
+        self.promoted = self.some("edsger", "frances", "joan")
+        self.stage.ldap("ldapmodify", "promote.ldif", change("add", "umbrella-admins", self.promoted))
+        digest = self.held()
+        self.stage.ctl("plan", "umbrella", code=6)
+        before = self.stage.last_call()
+        self.stage.ctl("approve", digest)
+        wait_for(lambda: set(self.roles_or_none().values()) == {"Full Admin"}, 20, "the new roles")
+        shown("\n".join(map(call_line, self.stage.writes(before))))
+        claim(len(self.stage.writes(before)) == 6, "Umbrella can't change a role: each account was deleted and made anew")
+        say("  Names, addresses and sign-on are as before; only the account's number is another.")
+
+    def roles_or_none(self):
+        """Between a DELETE and its POST there is no account."""
+        accounts = {p.uid: self.standin.account(p.email) for p in self.promoted}
+        return {uid: account and account["role"] for uid, account in accounts.items()}
+
+    def walk(self):
+        self.reject(self.stale(self.hold_and_look()))
+        self.approve()
