@@ -12,7 +12,9 @@ DEFINE_CLEANUP(json_object *, json_object_put);
 DEFINE_CLEANUP(json_tokener *, json_tokener_free);
 
 /* An object of strings and one array of strings. */
-#define JSON_DEPTH 3
+#define STATE_DEPTH 3
+/* An object of strings and two states. */
+#define ACTION_DEPTH (STATE_DEPTH + 1)
 
 static const char *const kind_names[_ACTION_KIND_MAX] = {
         [ACTION_CREATE] = "create",
@@ -149,14 +151,28 @@ static int member_from_json(const char *name, json_object *value, Arena *arena, 
         return -EBADMSG;
 }
 
-int account_state_from_json(const char *json, size_t len, Arena *arena, AccountState *ret) {
+static int state_from_object(json_object *object, Arena *arena, AccountState *ret) {
+        AccountState s = {};
+
+        if (!json_object_is_type(object, json_type_object))
+                return -EBADMSG;
+        json_object_object_foreach(object, name, value) {
+                int r = member_from_json(name, value, arena, &s);
+
+                if (r < 0)
+                        return r;
+        }
+        *ret = s;
+        return 0;
+}
+
+static int read_json(const char *json, size_t len, int depth, json_object **ret) {
         _cleanup_(json_tokener_freep) json_tokener *tokener = NULL;
         _cleanup_(json_object_putp) json_object *root = NULL;
-        AccountState s = {};
 
         if (len > INT_MAX)
                 return -EBADMSG;
-        tokener = json_tokener_new_ex(JSON_DEPTH);
+        tokener = json_tokener_new_ex(depth);
         if (!tokener)
                 return -ENOMEM;
         json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
@@ -164,15 +180,87 @@ int account_state_from_json(const char *json, size_t len, Arena *arena, AccountS
         if (json_tokener_get_error(tokener) != json_tokener_success ||
             json_tokener_get_parse_end(tokener) != len)
                 return -EBADMSG;
+        *ret = TAKE(root);
+        return 0;
+}
+
+int account_state_from_json(const char *json, size_t len, Arena *arena, AccountState *ret) {
+        _cleanup_(json_object_putp) json_object *root = NULL;
+        int r;
+
+        r = read_json(json, len, STATE_DEPTH, &root);
+        return r < 0 ? r : state_from_object(root, arena, ret);
+}
+
+static void state_to_json(const char *name, bool has, const AccountState *s, StrBuf *out) {
+        strbuf_json(out, name);
+        strbuf_putc(out, ':');
+        if (has)
+                account_state_to_json(s, out);
+        else
+                strbuf_puts(out, "null");
+}
+
+void action_to_json(const Action *a, StrBuf *out) {
+        strbuf_puts(out, "{\"action\":");
+        strbuf_json(out, action_kind_to_string(a->kind));
+        strbuf_puts(out, ",\"person\":");
+        strbuf_json(out, a->person);
+        strbuf_puts(out, ",\"address\":");
+        strbuf_json(out, a->address);
+        strbuf_puts(out, ",\"remote_id\":");
+        strbuf_json(out, a->remote_id);
+        strbuf_putc(out, ',');
+        state_to_json("before", a->has_before, &a->before, out);
+        strbuf_putc(out, ',');
+        state_to_json("after", a->has_after, &a->after, out);
+        strbuf_putc(out, '}');
+}
+
+static int text_or_null(json_object *value, Arena *arena, const char **ret) {
+        return value ? string_from_json(value, arena, ret) : 0;
+}
+
+static int action_member(const char *name, json_object *value, Arena *arena, Action *a) {
+        const char *kind = NULL;
+        int r;
+
+        if (str_eq(name, "action")) {
+                r = string_from_json(value, arena, &kind);
+                a->kind = action_kind_from_string(kind);
+                return r;
+        }
+        if (str_eq(name, "person"))
+                return string_from_json(value, arena, &a->person);
+        if (str_eq(name, "address"))
+                return text_or_null(value, arena, &a->address);
+        if (str_eq(name, "remote_id"))
+                return text_or_null(value, arena, &a->remote_id);
+        if (str_eq(name, "before"))
+                return (a->has_before = value) ? state_from_object(value, arena, &a->before) : 0;
+        if (str_eq(name, "after"))
+                return (a->has_after = value) ? state_from_object(value, arena, &a->after) : 0;
+        return -EBADMSG;
+}
+
+int action_from_json(const char *json, size_t len, Arena *arena, Action *ret) {
+        _cleanup_(json_object_putp) json_object *root = NULL;
+        Action a = { .kind = _ACTION_KIND_MAX };
+        int r;
+
+        r = read_json(json, len, ACTION_DEPTH, &root);
+        if (r < 0)
+                return r;
         if (!json_object_is_type(root, json_type_object))
                 return -EBADMSG;
         json_object_object_foreach(root, name, value) {
-                int r = member_from_json(name, value, arena, &s);
-
+                r = action_member(name, value, arena, &a);
                 if (r < 0)
                         return r;
         }
-        *ret = s;
+        if (a.kind >= _ACTION_KIND_MAX || str_empty(a.person))
+                return -EBADMSG;
+        *ret = a;
         return 0;
 }
 

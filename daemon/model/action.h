@@ -57,6 +57,11 @@ void account_state_to_json(const AccountState *s, StrBuf *out);
  * an unknown member, a NUL in a text; -ENOMEM. */
 int account_state_from_json(const char *json, size_t len, Arena *arena, AccountState *ret);
 bool account_state_equal(const AccountState *a, const AccountState *b);
+/* Canonical JSON of an action, without white space: members in this order, null where there is none.
+ * {"action":"create","person":ID,"address":A,"remote_id":R,"before":STATE,"after":STATE} */
+void action_to_json(const Action *a, StrBuf *out);
+/* As account_state_from_json(). */
+int action_from_json(const char *json, size_t len, Arena *arena, Action *ret);
 /* Deep copy into the arena. 0, -ENOMEM. */
 int action_copy(const Action *a, Arena *arena, Action *ret);
 

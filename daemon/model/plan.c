@@ -205,29 +205,6 @@ size_t plan_n_acts(const Plan *plan) {
         return plan->n_actions - plan->count[ACTION_ADOPT];
 }
 
-static void state_line(bool has, const AccountState *s, StrBuf *line) {
-        if (has)
-                account_state_to_json(s, line);
-        else
-                strbuf_puts(line, "null");
-}
-
-static void action_line(const Action *a, StrBuf *line) {
-        strbuf_puts(line, "{\"action\":");
-        strbuf_json(line, action_kind_to_string(a->kind));
-        strbuf_puts(line, ",\"person\":");
-        strbuf_json(line, a->person);
-        strbuf_puts(line, ",\"address\":");
-        strbuf_json(line, a->address);
-        strbuf_puts(line, ",\"remote_id\":");
-        strbuf_json(line, a->remote_id);
-        strbuf_puts(line, ",\"before\":");
-        state_line(a->has_before, &a->before, line);
-        strbuf_puts(line, ",\"after\":");
-        state_line(a->has_after, &a->after, line);
-        strbuf_puts(line, "}\n");
-}
-
 static int compare_pointers(const void *a, const void *b) {
         return action_compare(*(const Action *const *) a, *(const Action *const *) b);
 }
@@ -251,7 +228,8 @@ int plan_hash(const char *target, const Action *actions, size_t n, char ret[stat
         for (size_t i = 0; i < n && line.error == 0; i++) {
                 sha256_update(&sha, line.len, (const uint8_t *) line.data);
                 strbuf_reset(&line);
-                action_line(sorted[i], &line);
+                action_to_json(sorted[i], &line);
+                strbuf_putc(&line, '\n');
         }
         if (line.error < 0)
                 return line.error;
