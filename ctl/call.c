@@ -90,50 +90,65 @@ static ExitCode parse(const char *text, struct json_object **ret, ErrCtx *err) {
         return *ret ? EXIT_IN_STEP : err_set(err, EXIT_FAULT, 0, "the daemon's answer isn't JSON");
 }
 
-ExitCode call_daemon(bool control, const char *member, struct json_object **ret, ErrCtx *err,
-                     const char *types, ...) {
-        __attribute__((cleanup(messagep))) sd_bus_message *m = NULL, *reply = NULL;
+static ExitCode ask(bool control, const char *member, sd_bus_message **ret, ErrCtx *err, const char *types,
+                    va_list ap) {
         __attribute__((cleanup(bus_closep))) sd_bus *bus = NULL;
-        const char *text;
+        __attribute__((cleanup(messagep))) sd_bus_message *m = NULL;
         ExitCode code;
-        va_list ap;
         int r;
 
         code = connect_bus(&bus, err);
         if (code != EXIT_IN_STEP)
                 return code;
         r = sd_bus_message_new_method_call(bus, &m, NAME, PATH, control ? NAME ".Control" : NAME, member);
-        if (r >= 0 && *types) {
-                va_start(ap, types);
+        if (r >= 0 && *types)
                 r = sd_bus_message_appendv(m, types, ap);
-                va_end(ap);
-        }
         if (r < 0)
                 return err_set(err, EXIT_USAGE, 0, "an argument can't be sent: %s", strerror(-r));
-        code = call(bus, control, m, &reply, err);
-        if (code != EXIT_IN_STEP)
-                return code;
-        if (sd_bus_message_read(reply, "s", &text) < 0)
-                return err_set(err, EXIT_FAULT, 0, "the daemon's answer can't be read");
-        return parse(text, ret, err);
+        return call(bus, control, m, ret, err);
 }
 
-ExitCode call_backup(int *ret_fd, ErrCtx *err) {
-        __attribute__((cleanup(messagep))) sd_bus_message *m = NULL, *reply = NULL;
-        __attribute__((cleanup(bus_closep))) sd_bus *bus = NULL;
+static ExitCode unreadable(ErrCtx *err) {
+        return err_set(err, EXIT_FAULT, 0, "the daemon's answer can't be read");
+}
+
+ExitCode call_daemon(bool control, const char *member, struct json_object **ret, ErrCtx *err,
+                     const char *types, ...) {
+        __attribute__((cleanup(messagep))) sd_bus_message *reply = NULL;
+        const char *text;
         ExitCode code;
+        va_list ap;
+
+        va_start(ap, types);
+        code = ask(control, member, &reply, err, types, ap);
+        va_end(ap);
+        if (code != EXIT_IN_STEP)
+                return code;
+        return sd_bus_message_read(reply, "s", &text) < 0 ? unreadable(err) : parse(text, ret, err);
+}
+
+static ExitCode keep_file(int fd, int *ret, ErrCtx *err) {
+        *ret = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+        return *ret >= 0 ? EXIT_IN_STEP : err_set(err, EXIT_FAULT, 0, "%s", strerror(errno));
+}
+
+ExitCode call_for_file(bool control, const char *member, struct json_object **ret, int *ret_fd, ErrCtx *err,
+                       const char *types, ...) {
+        __attribute__((cleanup(messagep))) sd_bus_message *reply = NULL;
+        const char *text;
+        ExitCode code;
+        va_list ap;
         int fd;
 
-        code = connect_bus(&bus, err);
+        va_start(ap, types);
+        code = ask(control, member, &reply, err, types, ap);
+        va_end(ap);
         if (code != EXIT_IN_STEP)
                 return code;
-        if (sd_bus_message_new_method_call(bus, &m, NAME, PATH, NAME ".Control", "Backup") < 0)
-                return err_set(err, EXIT_FAULT, 0, "out of memory");
-        code = call(bus, true, m, &reply, err);
-        if (code != EXIT_IN_STEP)
-                return code;
+        if (ret && sd_bus_message_read(reply, "s", &text) < 0)
+                return unreadable(err);
         if (sd_bus_message_read(reply, "h", &fd) < 0)
-                return err_set(err, EXIT_FAULT, 0, "the daemon's answer can't be read");
-        *ret_fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-        return *ret_fd >= 0 ? EXIT_IN_STEP : err_set(err, EXIT_FAULT, 0, "%s", strerror(errno));
+                return unreadable(err);
+        code = ret ? parse(text, ret, err) : EXIT_IN_STEP;
+        return code == EXIT_IN_STEP ? keep_file(fd, ret_fd, err) : code;
 }

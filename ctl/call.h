@@ -12,5 +12,6 @@
  * document, *ret (the caller's). 0; else an exit code, with words in err: 8: nobody is there. */
 ExitCode call_daemon(bool control, const char *member, struct json_object **ret, ErrCtx *err,
                      const char *types, ...);
-/* Backup's answer: an open file. */
-ExitCode call_backup(int *ret_fd, ErrCtx *err);
+/* The same where the answer is an open file, behind a document unless ret is NULL. */
+ExitCode call_for_file(bool control, const char *member, struct json_object **ret, int *ret_fd, ErrCtx *err,
+                       const char *types, ...);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* idsyncctl: the operator's tool. Speaks D-Bus to the running daemon, and nothing else. */
 #include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
-#include <sys/stat.h>
+#include <inttypes.h>
 
 #include "base/strings.h"
 #include "call.h"
+#include "files.h"
 #include "show.h"
 #include "table.h"
 
@@ -16,7 +16,7 @@ typedef struct Arguments {
         char **words;                   /* of the verb */
         int n;
         bool json, csv, dead, full;
-        const char *target;
+        const char *target, *output;
 } Arguments;
 
 typedef struct Verb {
@@ -28,6 +28,10 @@ typedef struct Verb {
         void (*show)(struct json_object *doc);
         ExitCode (*run)(const Arguments *a, ErrCtx *err);       /* instead of the two */
 } Verb;
+
+static void print_json(struct json_object *doc) {
+        puts(json_object_to_json_string_ext(doc, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+}
 
 /* ---- what the verbs ask ---- */
 
@@ -108,43 +112,35 @@ static ExitCode ask_reset(const Arguments *a, struct json_object **ret, ErrCtx *
         return call_daemon(true, "Reset", ret, err, "ss", word(a), a->target);
 }
 
-/* ---- backup ---- */
+/* ---- files ---- */
 
-static int copy(int from, int to) {
-        char buf[65536];
-        ssize_t n, m;
-
-        while ((n = read(from, buf, sizeof(buf))) > 0)
-                for (ssize_t done = 0; done < n; done += m) {
-                        m = write(to, buf + done, (size_t) (n - done));
-                        if (m < 0)
-                                return -errno;
-                }
-        if (n < 0 || fsync(to) < 0)
-                return -errno;
-        return 0;
+static ExitCode ask_apply(const Arguments *a, struct json_object **ret, ErrCtx *err) {
+        return files_apply(word(a), ret, err);
 }
 
 static ExitCode run_backup(const Arguments *a, ErrCtx *err) {
-        _cleanup_(closep) int from = -1, to = -1;
-        ExitCode code;
-        int r;
+        ExitCode code = files_backup(word(a), err);
 
-        to = open(word(a), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-        if (to < 0)
-                return err_set(err, EXIT_USAGE, 0, "%s: %s", word(a), strerror(errno));
-        code = call_backup(&from, err);
-        r = code == EXIT_IN_STEP ? copy(from, to) : 0;
-        if (r < 0)
-                code = err_set(err, EXIT_STATE, 0, "%s: %s", word(a), strerror(-r));
-        if (code != EXIT_IN_STEP) {
-                (void) unlink(word(a));
+        if (code != EXIT_IN_STEP)
                 return code;
-        }
         if (a->json)
                 puts("{\"version\":1,\"message\":\"the database is copied\"}");
         else
                 printf("the database is copied to %s\n", word(a));
+        return code;
+}
+
+static ExitCode run_export(const Arguments *a, ErrCtx *err) {
+        struct json_object *doc = NULL;
+        ExitCode code;
+
+        code = files_export(word(a), a->output, &doc, err);
+        if (code == EXIT_IN_STEP && a->json)
+                print_json(doc);
+        else if (code == EXIT_IN_STEP)
+                printf("plan %s of %s, %" PRId64 " actions, is in %s\n", json_text(doc, "hash"),
+                       json_text(doc, "target"), json_number(doc, "actions"), a->output);
+        json_object_put(doc);
         return code;
 }
 
@@ -164,8 +160,7 @@ static ExitCode run_health(const Arguments *a, ErrCtx *err) {
         health = health_of(doc);
         if (a->json) {
                 json_object_object_add(doc, "health", json_object_new_int(health));
-                puts(json_object_to_json_string_ext(doc, JSON_C_TO_STRING_PLAIN |
-                                                                         JSON_C_TO_STRING_NOSLASHESCAPE));
+                print_json(doc);
         } else
                 (void) show_health(doc);
         json_object_put(doc);
@@ -181,8 +176,9 @@ static const Verb verbs[] = {
                  show_status, NULL},
                 {"targets", "", 0, 0, "each target: state, accounts, parking, pauses", DRY_RUN, ask_targets,
                  show_targets, NULL},
-                {"plan", "[TARGET]", 0, 1, "what is held, queued, blocked or left alone", DRY_RUN, ask_plan,
-                 show_plan, NULL},
+                {"plan", "[TARGET] [-o FILE]", 0, 1,
+                 "what is held, queued, blocked or left alone; -o: the held plan as a file", DRY_RUN,
+                 ask_plan, show_plan, NULL},
                 {"explain", "PERSON", 1, 1, "why somebody has an account, or none, and what happens next",
                  DRY_RUN, ask_explain, show_explain, NULL},
                 {"queue", "[--dead]", 0, 0,
@@ -197,6 +193,8 @@ static const Verb verbs[] = {
                  NULL, run_health},
                 {"approve", "HASH", 1, 1, "let exactly this held plan go ahead",
                  "idsyncd --once --approve HASH", ask_approve, show_message, NULL},
+                {"apply", "FILE", 1, 1, "do exactly what the file of plan -o has, or nothing",
+                 "idsyncd --once --approve with the hash that the file has", ask_apply, show_message, NULL},
                 {"reject", "HASH", 1, 1, "refuse it: its actions aren't asked for again until they change",
                  NULL, ask_reject, show_message, NULL},
                 {"retry", "ID", 1, 1, "try a dead letter or dropped action again", NULL, ask_retry,
@@ -266,7 +264,7 @@ static void say_unknown(const char *name) {
 static bool fits(const Verb *v, const Arguments *a) {
         if (a->n < v->min || a->n > v->max || (a->dead && !str_eq(v->name, "queue")) ||
             (a->csv && (a->json || !str_eq(v->name, "orphans"))) || (a->full && !str_eq(v->name, "sync")) ||
-            (a->target && !str_eq(v->name, "reset"))) {
+            (a->output && !str_eq(v->name, "plan")) || (a->target && !str_eq(v->name, "reset"))) {
                 fprintf(stderr, "idsyncctl: it is \"idsyncctl %s%s%s\"\n", v->name, *v->synopsis ? " " : "",
                         v->synopsis);
                 return false;
@@ -283,8 +281,7 @@ static ExitCode ask_and_show(const Verb *v, const Arguments *a, ErrCtx *err) {
         if (code != EXIT_IN_STEP)
                 return code;
         if (a->json)
-                puts(json_object_to_json_string_ext(doc, JSON_C_TO_STRING_PLAIN |
-                                                                         JSON_C_TO_STRING_NOSLASHESCAPE));
+                print_json(doc);
         else if (a->csv)
                 show_orphans_csv(doc);
         else
@@ -298,7 +295,10 @@ static ExitCode run(const Verb *v, const Arguments *a) {
         ErrCtx err = { 0 };
         ExitCode code;
 
-        code = v->run ? v->run(a, &err) : ask_and_show(v, a, &err);
+        if (a->output)
+                code = run_export(a, &err);
+        else
+                code = v->run ? v->run(a, &err) : ask_and_show(v, a, &err);
         if (fflush(stdout) == EOF) {
                 fprintf(stderr, "idsyncctl: standard output: %s\n", strerror(errno));
                 return EXIT_FAULT;
@@ -321,6 +321,7 @@ static int parse(int argc, char **argv, Arguments *a) {
                         {"csv", no_argument, NULL, OPT_CSV},
                         {"dead", no_argument, NULL, OPT_DEAD},
                         {"full", no_argument, NULL, OPT_FULL},
+                        {"output", required_argument, NULL, 'o'},
                         {"target", required_argument, NULL, OPT_TARGET},
                         {"help", no_argument, NULL, 'h'},
                         {"version", no_argument, NULL, OPT_VERSION},
@@ -328,7 +329,7 @@ static int parse(int argc, char **argv, Arguments *a) {
         };
         int c;
 
-        while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0)
+        while ((c = getopt_long(argc, argv, "ho:", options, NULL)) >= 0)
                 switch (c) {
                 case OPT_JSON:
                         a->json = true;
@@ -341,6 +342,9 @@ static int parse(int argc, char **argv, Arguments *a) {
                         break;
                 case OPT_FULL:
                         a->full = true;
+                        break;
+                case 'o':
+                        a->output = optarg;
                         break;
                 case OPT_TARGET:
                         a->target = optarg;

@@ -24,20 +24,24 @@ _idsyncctl() {
     done
     if [[ $previous == --target ]]; then
         words=$(_idsyncctl_targets)
+    elif [[ $previous == -o || $previous == --output ]]; then
+        mapfile -t COMPREPLY < <(compgen -f -- "$current")
+        return
     elif [[ $current == -* ]]; then
         words='--json --help --version'
         [[ $verb != orphans ]] || words+=' --csv'
         [[ $verb != queue ]] || words+=' --dead'
         [[ $verb != sync ]] || words+=' --full'
+        [[ $verb != plan ]] || words+=' --output'
         [[ $verb != reset ]] || words+=' --target'
     else
         case $verb in
-            '') words='status targets plan explain queue history orphans health approve reject retry drop pause resume sync reset backup' ;;
+            '') words='status targets plan explain queue history orphans health approve apply reject retry drop pause resume sync reset backup' ;;
             approve | reject) words=$(_idsyncctl_held) ;;
             retry) words=$(_idsyncctl_ids --dead) ;;
             drop) words="$(_idsyncctl_ids) $(_idsyncctl_ids --dead)" ;;
             plan | pause | resume) words=$(_idsyncctl_targets) ;;
-            backup) mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
+            apply | backup) mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
             *) words='' ;;
         esac
     fi

@@ -5,9 +5,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <sys/stat.h>
 
 #include "base/log.h"
 #include "base/random.h"
+#include "model/plan-file.h"
 #include "service/bus-internal.h"
 #include "sync/operate.h"
 
@@ -23,7 +25,7 @@ struct ControlCall {
         sd_bus_message *message;
         sd_bus_slot *slot;              /* of the question who the caller is */
         control_fn fn;
-        /* an approval that is being judged */
+        /* an approval, or a file, that is being judged */
         char *target, *hash;            /* NULL: none */
         usec_t until;                   /* monotonic */
 };
@@ -82,14 +84,19 @@ static int end_approval(ControlCall *call) {
         const RemoteReport *report = remote ? remote_report(remote) : NULL;
         ErrCtx text = { 0 };
 
+        /* What the report says of an earlier judgement is no answer. */
+        if (remote && remote_is_asked_again(remote))
+                report = NULL;
         if (report && approval_was_used(&report->approved, call->hash)) {
                 (void) err_set(&text, 0, 0, "plan %s of %s goes ahead", call->hash, call->target);
                 return answer(call->message, &text);
         }
         if (report && str_eq(report->stale, call->hash))
                 return sd_bus_reply_method_errorf(
-                                call->message, BUS_E_STALE, "plan %s of %s is stale: nothing was done; %s%s",
-                                call->hash, call->target, report->held ? "held now: " : "no plan is held",
+                                call->message, BUS_E_STALE,
+                                "plan %s of %s is stale: nothing was done%s%s; %s%s", call->hash,
+                                call->target, *report->unfit ? ": " : "", report->unfit,
+                                report->held ? "held now: " : "no plan is held",
                                 report->held ? report->held->hash : "");
         if (loop_now(call->bus->loop) < call->until)
                 return 0;
@@ -109,16 +116,8 @@ void bus_control_answer(Bus *b) {
         }
 }
 
-static int do_approve(ControlCall *call, sd_bus_error *error) {
-        const Operate o = operate_of(call->bus);
-        const char *hash = first_text(call->message);
-        Remote *remote = NULL;
-        ErrCtx text = { 0 };
-        int r;
-
-        r = hash ? operate_approve(&o, hash, &remote, &text) : -EINVAL;
-        if (r != 0)
-                return finish(call, r, &text, error);
+/* Answers later. */
+static int await(ControlCall *call, const char *hash, const Remote *remote) {
         call->hash = strdup(hash);
         call->target = strdup(remote_config(remote)->name);
         if (!call->hash || !call->target)
@@ -127,6 +126,78 @@ static int do_approve(ControlCall *call, sd_bus_error *error) {
         loop_timer_after(call->bus->answer_timer, USEC_PER_SEC);
         call->bus->hooks.retry(call->bus->hooks.userdata);
         return 0;
+}
+
+static int do_approve(ControlCall *call, sd_bus_error *error) {
+        const Operate o = operate_of(call->bus);
+        const char *hash = first_text(call->message);
+        Remote *remote = NULL;
+        ErrCtx text = { 0 };
+        int r;
+
+        r = hash ? operate_approve(&o, hash, &remote, &text) : -EINVAL;
+        return r != 0 ? finish(call, r, &text, error) : await(call, hash, remote);
+}
+
+/* ---- files ---- */
+
+/* Sealed memory: reading it neither waits for anybody nor sees it change. */
+static int read_file(int fd, char **ret, size_t *ret_len) {
+        const int seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
+        _cleanup_(freep) char *text = NULL;
+        size_t done = 0, size;
+        struct stat st;
+
+        if ((fcntl(fd, F_GET_SEALS) & seals) != seals || fcntl(fd, F_GET_SEALS) < 0 || fstat(fd, &st) < 0)
+                return -EINVAL;
+        if ((size_t) st.st_size > PLAN_FILE_MAX)
+                return -E2BIG;
+        size = (size_t) st.st_size;
+        text = malloc(size + 1);
+        if (!text)
+                return -ENOMEM;
+        while (done < size) {
+                ssize_t n = pread(fd, text + done, size - done, (off_t) done);
+
+                if (n <= 0)
+                        return n < 0 ? -errno : -EIO;
+                done += (size_t) n;
+        }
+        *ret_len = size;
+        *ret = TAKE(text);
+        return 0;
+}
+
+static int read_plan(int fd, Plan **ret, ErrCtx *text) {
+        _cleanup_(freep) char *bytes = NULL;
+        size_t len;
+        int r;
+
+        r = read_file(fd, &bytes, &len);
+        if (r == -EINVAL)
+                return err_set(text, OPERATE_E_REFUSED, 0, "the file isn't sealed memory");
+        if (r == -E2BIG)
+                return err_set(text, OPERATE_E_REFUSED, 0, "the file is longer than 64 MiB");
+        if (r < 0)
+                return r;
+        r = plan_file_read(bytes, len, ret, text);
+        return r == PLAN_FILE_E_REFUSED ? OPERATE_E_REFUSED : r;
+}
+
+static int do_apply(ControlCall *call, sd_bus_error *error) {
+        const Operate o = operate_of(call->bus);
+        _cleanup_(plan_freep) Plan *plan = NULL;
+        Remote *remote = NULL;
+        ErrCtx text = { 0 };
+        int fd, r;
+
+        r = sd_bus_message_read(call->message, "h", &fd);
+        if (r < 0)
+                return r;
+        r = read_plan(fd, &plan, &text);
+        if (r == 0)
+                r = operate_apply(&o, plan, &remote, &text);
+        return r != 0 ? finish(call, r, &text, error) : await(call, plan->hash, remote);
 }
 
 /* ---- the other verbs ---- */
@@ -280,6 +351,7 @@ static int ask_who(sd_bus_message *m, Bus *b, control_fn fn) {
         }
 
 CONTROL(approve)
+CONTROL(apply)
 CONTROL(reject)
 CONTROL(retry)
 CONTROL(drop)
@@ -298,6 +370,7 @@ CONTROL(backup)
 const sd_bus_vtable bus_control_vtable[] = {
                 SD_BUS_VTABLE_START(0),
                 CHANGE("Approve", "s", hash, on_approve),
+                CHANGE("Apply", "h", file, on_apply),
                 CHANGE("Reject", "s", hash, on_reject),
                 CHANGE("Retry", "x", id, on_retry),
                 CHANGE("Drop", "x", id, on_drop),

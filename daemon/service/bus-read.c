@@ -81,6 +81,25 @@ static int on_plan(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         return answer_of(m, userdata, view_plan, error);
 }
 
+static int on_export(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        _cleanup_(strbuf_deinit) StrBuf out = STRBUF_INIT(VIEW_MAX);
+        _cleanup_(closep) int fd = -1;
+        ErrCtx err = { 0 };
+        Bus *b = userdata;
+        const char *target;
+        View v;
+        int r;
+
+        r = sd_bus_message_read(m, "s", &target);
+        if (r < 0)
+                return r;
+        b->hooks.view(&v, b->hooks.userdata);
+        r = view_export(&v, target, &out, &fd, &err);
+        if (r != 0 || out.error < 0)
+                return reply(b, m, r, &out, &err, error);
+        return sd_bus_reply_method_return(m, "sh", out.data, fd);
+}
+
 static int on_explain(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         return answer_of(m, userdata, view_explain, error);
 }
@@ -129,6 +148,8 @@ const sd_bus_vtable bus_read_vtable[] = {
         READ_OF("GetQueue", "b", dead, on_queue),
         READ_OF("GetHistory", "s", person, on_history),
         READ_OF("GetPlan", "s", target, on_plan),
+        SD_BUS_METHOD_WITH_ARGS("ExportPlan", SD_BUS_ARGS("s", target), SD_BUS_RESULT("s", json, "h", file),
+                                on_export, SD_BUS_VTABLE_UNPRIVILEGED),
         READ("GetOrphans", on_orphans),
         READ_OF("Explain", "s", person, on_explain),
         SD_BUS_PROPERTY("Version", "s", get_version, 0, SD_BUS_VTABLE_PROPERTY_CONST),

@@ -212,7 +212,7 @@ static int add_target(const View *v, const Remote *remote, BusFacts *f, size_t *
         char *text;
         int r;
 
-        r = store_held_get(v->store, name, &held);
+        r = store_held_get(v->store, name, HELD_PLAN, &held);
         if (r < 0)
                 return r;
         if (held) {

@@ -319,7 +319,7 @@ static int explain_at(const View *v, const Person *person, const Remote *remote,
                 if (str_eq(links->items[i].person, person->id))
                         c.link = &links->items[i];
         if (r >= 0)
-                r = store_held_get(v->store, c.target->name, &held);
+                r = store_held_get(v->store, c.target->name, HELD_PLAN, &held);
         if (r >= 0)
                 r = store_history_list(v->store, person->id, SIZE_MAX >> 1, take_item, &c);
         waiting = c.waiting;

@@ -104,39 +104,43 @@ int store_link_drop(Store *store, const char *target, const char *person) {
 
 /* ---- held plans ---- */
 
-static int put_held_action(Store *store, const char *target, size_t position, const Action *a) {
+static const char *const slot_names[_HELD_SLOT_MAX] = { [HELD_PLAN] = "plan", [HELD_FILE] = "file" };
+
+static int put_held_action(Store *store, const char *target, HeldSlot slot, size_t position,
+                           const Action *a) {
         _cleanup_(row_texts_deinit) RowTexts texts = ROW_TEXTS_INIT;
         int r;
 
         r = row_encode(a, &texts);
         if (r < 0)
                 return r;
-        return store_exec(store, SQL_HELD_ACTION_PUT, "titttttt", target, (int64_t) position, a->person,
-                          action_kind_to_string(a->kind), a->address, a->remote_id, texts.before.data,
-                          texts.after.data);
+        return store_exec(store, SQL_HELD_ACTION_PUT, "ttitttttt", target, slot_names[slot],
+                          (int64_t) position, a->person, action_kind_to_string(a->kind), a->address,
+                          a->remote_id, texts.before.data, texts.after.data);
 }
 
-int store_held_put(Store *store, const char *target, const char *hash, const char *reason,
-                   const Action *actions, size_t n,
-                   usec_t wall) {
+int store_held_put(Store *store, const char *target, HeldSlot slot, const char *hash, const char *reason,
+                   const Action *actions, size_t n, usec_t wall) {
         int r;
 
         r = store_begin(store);
         if (r < 0)
                 return r;
-        r = store_exec(store, SQL_HELD_DROP, "t", target);
+        r = store_exec(store, SQL_HELD_DROP, "tt", target, slot_names[slot]);
         if (r == 0)
-                r = store_exec(store, SQL_HELD_PUT, "tttu", target, hash, reason, wall);
+                r = store_exec(store, SQL_HELD_PUT, "ttttu", target, slot_names[slot], hash, reason, wall);
         for (size_t i = 0; i < n && r == 0; i++)
-                r = put_held_action(store, target, i, actions + i);
+                r = put_held_action(store, target, slot, i, actions + i);
         return store_end(store, r);
 }
 
-int store_held_drop(Store *store, const char *target) {
+int store_held_drop(Store *store, const char *target, HeldSlot slot) {
         int r;
 
         r = store_begin(store);
-        return r < 0 ? r : store_end(store, store_exec(store, SQL_HELD_DROP, "t", target));
+        if (r < 0)
+                return r;
+        return store_end(store, store_exec(store, SQL_HELD_DROP, "tt", target, slot_names[slot]));
 }
 
 HeldPlan *held_plan_free(HeldPlan *h) {
@@ -148,12 +152,12 @@ HeldPlan *held_plan_free(HeldPlan *h) {
         return NULL;
 }
 
-static int get_head(Store *store, const char *target, HeldPlan *h, size_t *ret_n) {
+static int get_head(Store *store, const char *target, HeldSlot slot, HeldPlan *h, size_t *ret_n) {
         _cleanup_(statement_resetp) sqlite3_stmt *q = NULL;
         const char *hash, *reason;
         int r;
 
-        r = store_query(store, SQL_HELD_GET, &q, "t", target);
+        r = store_query(store, SQL_HELD_GET, &q, "tt", target, slot_names[slot]);
         if (r == 0)
                 r = store_step(store, q);
         if (r <= 0)
@@ -170,14 +174,14 @@ static int get_head(Store *store, const char *target, HeldPlan *h, size_t *ret_n
         return 1;
 }
 
-static int get_actions(Store *store, const char *target, HeldPlan *h, size_t n) {
+static int get_actions(Store *store, const char *target, HeldSlot slot, HeldPlan *h, size_t n) {
         _cleanup_(statement_resetp) sqlite3_stmt *q = NULL;
         int r;
 
         h->actions = calloc(n > 0 ? n : 1, sizeof(*h->actions));
         if (!h->actions)
                 return -ENOMEM;
-        r = store_query(store, SQL_HELD_ACTIONS, &q, "t", target);
+        r = store_query(store, SQL_HELD_ACTIONS, &q, "tt", target, slot_names[slot]);
         if (r < 0)
                 return r;
         while ((r = store_step(store, q)) > 0 && h->n_actions < n) {
@@ -189,16 +193,16 @@ static int get_actions(Store *store, const char *target, HeldPlan *h, size_t n) 
         return r < 0 ? r : 0;
 }
 
-int store_held_get(Store *store, const char *target, HeldPlan **ret) {
+int store_held_get(Store *store, const char *target, HeldSlot slot, HeldPlan **ret) {
         _cleanup_(held_plan_freep) HeldPlan *h = calloc(1, sizeof(*h));
         size_t n = 0;
         int r;
 
         if (!h || !(h->arena = arena_new()))
                 return -ENOMEM;
-        r = get_head(store, target, h, &n);
+        r = get_head(store, target, slot, h, &n);
         if (r > 0)
-                r = get_actions(store, target, h, n);
+                r = get_actions(store, target, slot, h, n);
         else if (r == 0)
                 h = held_plan_free(h);
         if (r < 0)

@@ -24,10 +24,16 @@ int store_signal_set(Store *store, const char *target, const char *person, const
 int store_signals_walk(Store *store, const char *target,
                        int (*fn)(const char *person, const char *value, void *userdata), void *userdata);
 
-/* ---- held plans: one per target; frozen until approved, rejected or stale ---- */
+/* ---- held plans: frozen until approved, rejected or stale ---- */
 
+/* Each target has room for one of each. */
+typedef enum HeldSlot {
+        HELD_PLAN,      /* what a judgement held */
+        HELD_FILE,      /* an operator's file that the next judgement shall do */
+        _HELD_SLOT_MAX,
+} HeldSlot;
 /* Replaces an earlier one. `reason` is for people. */
-int store_held_put(Store *store, const char *target, const char *hash, const char *reason,
+int store_held_put(Store *store, const char *target, HeldSlot slot, const char *hash, const char *reason,
                    const Action *actions, size_t n, usec_t wall);
 typedef struct HeldPlan {
         char *hash, *reason;            /* in the arena, like all that actions point to */
@@ -38,5 +44,6 @@ typedef struct HeldPlan {
 } HeldPlan;
 HeldPlan *held_plan_free(HeldPlan *h);
 DEFINE_CLEANUP(HeldPlan *, held_plan_free);
-int store_held_get(Store *store, const char *target, HeldPlan **ret);   /* *ret NULL: none */
-int store_held_drop(Store *store, const char *target);
+/* *ret NULL: none */
+int store_held_get(Store *store, const char *target, HeldSlot slot, HeldPlan **ret);
+int store_held_drop(Store *store, const char *target, HeldSlot slot);

@@ -110,6 +110,34 @@ static const char *const steps[] = {
         ") STRICT, WITHOUT ROWID;"
 
         "PRAGMA user_version = 1;",
+
+        /* More than one plan of a target waits for a person: each has its slot. */
+        "ALTER TABLE held_action RENAME TO old_held_action;"
+        "ALTER TABLE held RENAME TO old_held;"
+        "CREATE TABLE held ("
+        " target TEXT NOT NULL,"
+        " slot TEXT NOT NULL CHECK (slot IN ('plan', 'file', 'revert')),"
+        " hash TEXT NOT NULL,"
+        " reason TEXT NOT NULL,"
+        " since INTEGER NOT NULL,"
+        " PRIMARY KEY (target, slot)"
+        ") STRICT, WITHOUT ROWID;"
+        "CREATE TABLE held_action ("
+        " target TEXT NOT NULL,"
+        " slot TEXT NOT NULL,"
+        " position INTEGER NOT NULL,"
+        " person TEXT NOT NULL,"
+        " kind TEXT NOT NULL,"
+        " address TEXT, remote_id TEXT, before TEXT, after TEXT,"
+        " PRIMARY KEY (target, slot, position),"
+        " FOREIGN KEY (target, slot) REFERENCES held (target, slot) ON DELETE CASCADE"
+        ") STRICT, WITHOUT ROWID;"
+        "INSERT INTO held SELECT target, 'plan', hash, reason, since FROM old_held;"
+        "INSERT INTO held_action SELECT target, 'plan', position, person, kind, address, remote_id, before,"
+        " after FROM old_held_action;"
+        "DROP TABLE old_held_action;"
+        "DROP TABLE old_held;"
+        "PRAGMA user_version = 2;",
 };
 
 /* The first number that a question asked at opening answers with; its text is a constant of ours. */

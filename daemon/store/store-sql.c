@@ -73,17 +73,17 @@ const char *const store_sql[_SQL_MAX] = {
         [SQL_SIGNALS] = "SELECT person, value FROM signal WHERE target = ?1 ORDER BY person",
         [SQL_SIGNALS_FORGET] = "DELETE FROM signal WHERE person = ?1",
 
-        [SQL_HELD_DROP] = "DELETE FROM held WHERE target = ?1",
-        [SQL_HELD_PUT] = "INSERT INTO held (target, hash, reason, since) VALUES (?1, ?2, ?3, ?4)",
+        [SQL_HELD_DROP] = "DELETE FROM held WHERE target = ?1 AND slot = ?2",
+        [SQL_HELD_PUT] = "INSERT INTO held (target, slot, hash, reason, since) VALUES (?1, ?2, ?3, ?4, ?5)",
         [SQL_HELD_ACTION_PUT] =
-                "INSERT INTO held_action (target, position, person, kind, address, remote_id, before,"
-                " after) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                "INSERT INTO held_action (target, slot, position, person, kind, address, remote_id, before,"
+                " after) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
         [SQL_HELD_GET] =
-                "SELECT hash, reason, since, (SELECT count(*) FROM held_action WHERE target = ?1) FROM"
-                " held WHERE target = ?1",
+                "SELECT hash, reason, since, (SELECT count(*) FROM held_action WHERE target = ?1 AND slot ="
+                " ?2) FROM held WHERE target = ?1 AND slot = ?2",
         [SQL_HELD_ACTIONS] =
                 "SELECT person, kind, address, remote_id, before, after FROM held_action WHERE target ="
-                " ?1 ORDER BY position",
+                " ?1 AND slot = ?2 ORDER BY position",
 
         [SQL_CALL_RECORD] = "INSERT INTO call (key, token, wall) VALUES (?1, ?2, ?3)",
         [SQL_CALLS_SINCE] =

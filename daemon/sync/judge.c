@@ -219,12 +219,12 @@ static int hold(const JudgeInput *in, const Open *open, HeldPlan **before, const
                 j->held = TAKE(*before);
                 return 0;
         }
-        r = store_held_put(in->store, in->target->name, j->hash, reason, open->plan.actions,
+        r = store_held_put(in->store, in->target->name, HELD_PLAN, j->hash, reason, open->plan.actions,
                            open->plan.n_actions, in->wall);
         if (r < 0)
                 return r;
         j->newly_held = true;
-        return store_held_get(in->store, in->target->name, &j->held);
+        return store_held_get(in->store, in->target->name, HELD_PLAN, &j->held);
 }
 
 static int let_go(const JudgeInput *in, const Open *open, bool approved, Accepted *accepted,
@@ -234,7 +234,7 @@ static int let_go(const JudgeInput *in, const Open *open, bool approved, Accepte
         r = put_actions(in, open->plan.actions, open->plan.n_actions, approved, j);
         if (r < 0)
                 return r;
-        r = store_held_drop(in->store, in->target->name);
+        r = store_held_drop(in->store, in->target->name, HELD_PLAN);
         if (r < 0)
                 return r;
         j->n_open = 0;
@@ -253,10 +253,77 @@ static int let_held_go(const JudgeInput *in, const HeldPlan *held, Accepted *acc
         r = put_actions(in, held->actions, held->n_actions, true, j);
         if (r < 0)
                 return r;
-        r = store_held_drop(in->store, in->target->name);
+        r = store_held_drop(in->store, in->target->name, HELD_PLAN);
         if (r < 0)
                 return r;
         return accepted_remember(in->store, in->target, accepted);
+}
+
+/* ---- an operator's file ---- */
+
+static int why_not(const JudgeInput *in, const Action *a, const char **ret) {
+        QueuePut put = QUEUE_PUT_NEW;
+        int r;
+
+        *ret = NULL;
+        if (!plan_asks_for(in->plan, a) || !is_carried_out(in->target, a->kind)) {
+                *ret = "isn't asked for like this (any more)";
+                return 0;
+        }
+        r = store_queue_probe(in->store, in->target->name, a, NULL, &put);
+        if (put == QUEUE_PUT_SUPPRESSED)
+                *ret = "was rejected or dropped, or is a dead letter: idsyncctl queue --dead";
+        else if (put == QUEUE_PUT_BUSY)
+                *ret = "has to wait: another action of this person is under way";
+        return r;
+}
+
+/* The first action that can't be done as the plan has it, in j->unfit. */
+static int find_unfit(const JudgeInput *in, const HeldPlan *plan, Judgement *j) {
+        for (size_t i = 0; i < plan->n_actions; i++) {
+                const Action *a = &plan->actions[i];
+                const char *why;
+                int r;
+
+                r = why_not(in, a, &why);
+                if (r < 0)
+                        return r;
+                if (why) {
+                        snprintf(j->unfit, sizeof(j->unfit), "%s %s %s", action_kind_to_string(a->kind),
+                                 a->address ? a->address : a->person, why);
+                        return 0;
+                }
+        }
+        return 0;
+}
+
+static bool shares_action(const HeldPlan *held, const HeldPlan *file) {
+        for (size_t i = 0; held && i < file->n_actions; i++)
+                if (held_plan_has(held, &file->actions[i]))
+                        return true;
+        return false;
+}
+
+/* All of it or nothing. Rules are accepted with it only if nothing else is open, which is seen next. What
+ * is held besides is frozen anew. */
+static int let_file_go(const JudgeInput *in, HeldPlan **before, HeldPlan **take_file, HeldPlan **ret_went,
+                       Judgement *j) {
+        HeldPlan *file = *take_file;
+        int r;
+
+        r = find_unfit(in, file, j);
+        if (r < 0 || *j->unfit)
+                return r;
+        r = put_actions(in, file->actions, file->n_actions, true, j);
+        if (r >= 0 && shares_action(*before, file)) {
+                *before = held_plan_free(*before);
+                r = store_held_drop(in->store, in->target->name, HELD_PLAN);
+        }
+        if (r < 0)
+                return r;
+        use_approval(j, file->hash);
+        *ret_went = TAKE(*take_file);
+        return 0;
 }
 
 static int end(Store *store, int r) {
@@ -299,9 +366,10 @@ static int judge_rest(const JudgeInput *in, Accepted *accepted, const HeldPlan *
 }
 
 /* Actions that nobody asks for any more leave the queue; a held plan that an operator approved goes as it
- * was frozen. */
+ * was frozen, a plan from a file as it stands there. */
 static int settle_earlier(const JudgeInput *in, Accepted *accepted, HeldPlan **before, HeldPlan **ret_went,
                           Judgement *j) {
+        _cleanup_(held_plan_freep) HeldPlan *file = NULL;
         size_t dropped;
         int r;
 
@@ -309,12 +377,18 @@ static int settle_earlier(const JudgeInput *in, Accepted *accepted, HeldPlan **b
                                   in->wall, &dropped);
         if (r < 0)
                 return r;
-        if (!*before || !is_approved(in, (*before)->hash) || !still_asked_for(*before, in->plan))
-                return 0;
-        use_approval(j, (*before)->hash);
-        r = let_held_go(in, *before, accepted, j);
-        *ret_went = TAKE(*before);
-        return r;
+        if (*before && is_approved(in, (*before)->hash)) {
+                if (!still_asked_for(*before, in->plan))
+                        return find_unfit(in, *before, j);
+                use_approval(j, (*before)->hash);
+                r = let_held_go(in, *before, accepted, j);
+                *ret_went = TAKE(*before);
+                return r;
+        }
+        r = store_held_get(in->store, in->target->name, HELD_FILE, &file);
+        if (r < 0 || !file || !is_approved(in, file->hash))
+                return r;
+        return let_file_go(in, before, &file, ret_went, j);
 }
 
 int judge_plan(const JudgeInput *in, Judgement *ret) {
@@ -325,7 +399,7 @@ int judge_plan(const JudgeInput *in, Judgement *ret) {
         r = accepted_load(in->store, in->config, in->target, &accepted);
         if (r < 0)
                 return r;
-        r = store_held_get(in->store, in->target->name, &before);
+        r = store_held_get(in->store, in->target->name, HELD_PLAN, &before);
         if (r < 0)
                 return r;
         if (!in->dry_run) {

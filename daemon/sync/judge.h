@@ -33,6 +33,7 @@ typedef struct Judgement {
         bool newly_held;                /* it wasn't held with this hash before */
         char hash[PLAN_HASH_LEN + 1];   /* of what isn't queued yet: the one that approve takes */
         UsedApprovals approved;
+        char unfit[320];                /* why an approved plan couldn't be done as it stands, "" */
         size_t n_open;                  /* acts (no adoptions) that aren't queued yet */
         /* Looked at where the configuration has changed since a plan was accepted; else empty. */
         Expectations expect;
@@ -42,7 +43,7 @@ typedef struct Judgement {
 void judgement_deinit(Judgement *j);
 
 /* What is queued already, or suppressed by a dead letter, isn't asked for again. Of the rest an approved
- * plan does exactly its actions; else policy decides over the whole. An empty plan that breaks an
- * expectation isn't held, but doesn't count as accepted either. Adoptions of a plan that may go are
- * links at once. All in one transaction. 0; -errno of the store: nothing changed. */
+ * plan, held or an operator's file, does exactly its actions; else policy decides over the whole. An
+ * empty plan that breaks an expectation isn't held, but doesn't count as accepted either. Adoptions of a
+ * plan that may go are links at once. All in one transaction. 0; -errno of the store: nothing changed. */
 int judge_plan(const JudgeInput *in, Judgement *ret);

@@ -32,7 +32,7 @@ static int find_held(const Operate *o, const char *hash, Remote **ret, HeldPlan 
                 const char *name = remote_config(engine_remote(o->engine, i))->name;
                 _cleanup_(held_plan_freep) HeldPlan *plan = NULL;
 
-                r = store_held_get(o->store, name, &plan);
+                r = store_held_get(o->store, name, HELD_PLAN, &plan);
                 if (r < 0)
                         return r;
                 if (!plan)
@@ -69,6 +69,31 @@ int operate_approve(const Operate *o, const char *hash, Remote **ret, ErrCtx *te
                        hash, fields.target, plan->n_actions, plan->n_actions == 1 ? "action" : "actions");
 }
 
+int operate_apply(const Operate *o, const Plan *plan, Remote **ret, ErrCtx *text) {
+        _cleanup_(held_plan_freep) HeldPlan *held = NULL;
+        LogFields fields = { .target = plan->target, .plan = plan->hash };
+        Remote *remote = engine_find_remote(o->engine, plan->target);
+        int r;
+
+        if (!remote)
+                return err_set(text, OPERATE_E_REFUSED, 0,
+                               "the plan is for %s, and no target of the configuration has this name",
+                               plan->target);
+        r = store_held_get(o->store, plan->target, HELD_PLAN, &held);
+        if (r < 0)
+                return r;
+        if (held && str_eq(held->hash, plan->hash))
+                return operate_approve(o, plan->hash, ret, text);
+        r = standing_apply(o->store, plan, loop_wall(o->loop));
+        if (r < 0)
+                return r;
+        remote_ask_again(remote);
+        log_event(LOG_NOTICE, &fields, "%s: plan %s with %zu %s is brought by an operator", plan->target,
+                  plan->hash, plan->n_actions, plan->n_actions == 1 ? "action" : "actions");
+        *ret = remote;
+        return 0;
+}
+
 static int suppress(const Operate *o, const char *target, const Action *a, int64_t cycle) {
         const QueueChange change = { .state = QUEUE_DROPPED, .detail = "rejected by an operator" };
         usec_t wall = loop_wall(o->loop);
@@ -93,7 +118,7 @@ static int reject(const Operate *o, const char *target, const HeldPlan *plan) {
                 r = suppress(o, target, &plan->actions[i], (int64_t) cycle);
         if (r >= 0)
                 r = standing_approve(o->store, target, NULL);
-        return r < 0 ? r : store_held_drop(o->store, target);
+        return r < 0 ? r : store_held_drop(o->store, target, HELD_PLAN);
 }
 
 int operate_reject(const Operate *o, const char *hash, ErrCtx *text) {

@@ -19,6 +19,9 @@ typedef struct Operate {
 
 /* Lets the held plan with this hash go at the next judgement of its target, which is asked for: *ret. */
 int operate_approve(const Operate *o, const char *hash, Remote **ret, ErrCtx *text);
+/* The same for the actions of a plan that an operator brings along: all of them, or, where one isn't asked
+ * for like this any more, none. What is held stays so until then. */
+int operate_apply(const Operate *o, const Plan *plan, Remote **ret, ErrCtx *text);
 /* Drops the held plan, and suppresses each of its actions until what it wants changes. */
 int operate_reject(const Operate *o, const char *hash, ErrCtx *text);
 /* A dead letter, or a dropped action, is tried again from the start of its step. */

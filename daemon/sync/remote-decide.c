@@ -92,6 +92,7 @@ static void apply_judgement(Remote *r, Judgement *j) {
         r->report.n_suppressed = j->n_suppressed;
         memcpy(r->report.hash, j->hash, sizeof(j->hash));
         r->report.approved = j->approved;
+        memcpy(r->report.unfit, j->unfit, sizeof(j->unfit));
         r->report.n_open = j->n_open;
         r->report.n_not_carried_out = j->n_not_carried_out;
         r->held = held_plan_free(r->held);
@@ -147,9 +148,9 @@ static int settle_approval(Remote *r, const char *standing) {
                 snprintf(r->report.stale, sizeof(r->report.stale), "%s", standing);
                 log_event(LOG_WARNING, &fields,
                           "%s: the approval %s fits no plan that is asked for now: nothing was done for "
-                          "it%s%s",
-                          r->target->name, standing, r->held ? "; now held is plan " : "",
-                          r->held ? r->held->hash : "");
+                          "it%s%s%s%s",
+                          r->target->name, standing, *r->report.unfit ? ": " : "", r->report.unfit,
+                          r->held ? "; now held is plan " : "", r->held ? r->held->hash : "");
         }
         return standing_approve(r->env.store, r->target->name, NULL);
 }
@@ -301,7 +302,7 @@ static bool is_new(const Remote *r, const Action *a) {
 
         if (store_queue_probe(r->env.store, r->target->name, a, NULL, &put) < 0 || put != QUEUE_PUT_NEW)
                 return false;
-        if (has_approval(r) || store_held_get(r->env.store, r->target->name, &held) < 0 || !held)
+        if (has_approval(r) || store_held_get(r->env.store, r->target->name, HELD_PLAN, &held) < 0 || !held)
                 return true;
         for (size_t i = 0; i < held->n_actions; i++)
                 if (action_compare(&held->actions[i], a) == 0)

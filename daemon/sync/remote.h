@@ -58,6 +58,7 @@ typedef struct RemoteReport {
         char hash[PLAN_HASH_LEN + 1];   /* of those, with the adoptions: what approve takes */
         UsedApprovals approved;
         char stale[PLAN_HASH_LEN + 1];  /* an operator's standing approval that fitted no plan, "" */
+        char unfit[320];                /* as Judgement.unfit */
         size_t n_not_carried_out;       /* acts that are planned, and that this version doesn't carry out */
         unsigned pages;
         usec_t read_at; /* as RemoteInput.read_at; 0: nothing was compared yet */

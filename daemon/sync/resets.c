@@ -166,7 +166,7 @@ static int add_held(const ResetsInput *in, const Known *k, size_t n_before, Plan
         _cleanup_(held_plan_freep) HeldPlan *held = NULL;
         int r;
 
-        r = store_held_get(in->store, in->target->name, &held);
+        r = store_held_get(in->store, in->target->name, HELD_PLAN, &held);
         if (r < 0 || !held)
                 return r;
         for (size_t i = 0; i < held->n_actions; i++) {

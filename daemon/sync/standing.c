@@ -31,8 +31,34 @@ static int get(Store *store, const char *what, const char *target, char **ret) {
         return r < 0 ? r : store_meta_get(store, key, ret);
 }
 
+static int end(Store *store, int r) {
+        if (r >= 0)
+                return store_commit(store);
+        store_rollback(store);
+        return r;
+}
+
 int standing_approve(Store *store, const char *target, const char *hash) {
-        return set(store, "approval", target, hash);
+        int r;
+
+        r = store_begin(store);
+        if (r < 0)
+                return r;
+        r = store_held_drop(store, target, HELD_FILE);
+        return end(store, r < 0 ? r : set(store, "approval", target, hash));
+}
+
+int standing_apply(Store *store, const Plan *plan, usec_t wall) {
+        int r;
+
+        r = store_begin(store);
+        if (r < 0)
+                return r;
+        r = standing_approve(store, plan->target, plan->hash);
+        if (r >= 0)
+                r = store_held_put(store, plan->target, HELD_FILE, plan->hash, "an operator's file",
+                                   plan->actions, plan->n_actions, wall);
+        return end(store, r);
 }
 
 int standing_approval(Store *store, const char *target, char ret[static PLAN_HASH_LEN + 1]) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store-fixture.h"
 #include "sync/judge.h"
+#include "sync/standing.h"
 
 /* Bob is wanted with another role than before, Carol is new. */
 typedef struct World {
@@ -146,11 +147,116 @@ static void test_two_approvals(void **state) {
         world_free(&w);
 }
 
+/* ---- an operator's file ---- */
+
+static char *bring(World *w, const Action *actions, size_t n, char hash[static PLAN_HASH_LEN + 1]) {
+        _cleanup_(plan_freep) Plan *plan = plan_new("t");
+        Fixture *f = w->f;
+
+        assert_non_null(plan);
+        for (size_t i = 0; i < n; i++)
+                ok(plan_add_action(plan, &actions[i]));
+        ok(plan_finish(plan));
+        ok(standing_apply(f->store, plan, 1));
+        memcpy(hash, plan->hash, PLAN_HASH_LEN + 1);
+        return hash;
+}
+
+/* A part of what is held goes; the rest is a plan of its own, and the rules aren't accepted with it. */
+static void test_file_of_a_part(void **state) {
+        const Action actions[] = { create("bob", "Read Only"), create("carol", "Read Only"),
+                                   create("dave", "Read Only") };
+        World w = world_new(*state);
+        char hash[PLAN_HASH_LEN + 1], *approval;
+
+        w.config.first_plan_apply = false;
+        judge(&w, actions, 3, NULL, 0);
+        assert_int_equal(w.j.held->n_actions, 3);
+        approval = bring(&w, actions, 2, hash);
+        judge(&w, actions, 3, &approval, 1);
+        assert_int_equal(w.j.n_queued, 2);
+        assert_true(approval_was_used(&w.j.approved, hash));
+        assert_int_equal(w.j.held->n_actions, 1);
+        assert_string_equal(w.j.held->actions[0].person, "dave");
+        assert_non_null(strstr(w.j.held->reason, "first"));
+        world_free(&w);
+}
+
+static void test_file_of_all(void **state) {
+        const Action actions[] = { create("bob", "Read Only"), create("carol", "Read Only") };
+        World w = world_new(*state);
+        char hash[PLAN_HASH_LEN + 1], *approval;
+
+        w.config.first_plan_apply = false;
+        judge(&w, actions, 1, NULL, 0);
+        assert_int_equal(w.j.held->n_actions, 1);
+        approval = bring(&w, actions, 1, hash);
+        judge(&w, actions, 1, &approval, 1);
+        assert_int_equal(w.j.n_queued, 1);
+        assert_null(w.j.held);
+        judge(&w, actions, 2, NULL, 0);
+        assert_int_equal(w.j.n_queued, 1);
+        assert_null(w.j.held);
+        world_free(&w);
+}
+
+/* Nothing that isn't asked for, and then nothing at all; what was held stays as it was. */
+static void test_file_is_stale(void **state) {
+        const Action wanted[] = { create("bob", "Read Only"), create("carol", "Read Only") };
+        const Action brought[] = { create("bob", "Read Only"), create("carol", "Full Admin") };
+        World w = world_new(*state);
+        char hash[PLAN_HASH_LEN + 1], held[PLAN_HASH_LEN + 1], *approval;
+
+        w.config.first_plan_apply = false;
+        judge(&w, wanted, 2, NULL, 0);
+        memcpy(held, w.j.held->hash, sizeof(held));
+        approval = bring(&w, brought, 2, hash);
+        judge(&w, wanted, 2, &approval, 1);
+        assert_int_equal(w.j.n_queued, 0);
+        assert_false(approval_was_used(&w.j.approved, hash));
+        assert_non_null(strstr(w.j.unfit, "create x@example.com isn't asked for"));
+        assert_string_equal(w.j.held->hash, held);
+        assert_false(w.j.newly_held);
+        world_free(&w);
+}
+
+/* Without its approval a file is nothing. */
+static void test_file_without_approval(void **state) {
+        const Action wanted = create("bob", "Read Only");
+        World w = world_new(*state);
+        char hash[PLAN_HASH_LEN + 1];
+
+        w.config.first_plan_apply = false;
+        (void) bring(&w, &wanted, 1, hash);
+        judge(&w, &wanted, 1, NULL, 0);
+        assert_int_equal(w.j.n_queued, 0);
+        assert_non_null(w.j.held);
+        world_free(&w);
+}
+
+static void test_file_waits_for_nobody(void **state) {
+        const Action wanted = create("bob", "Full Admin");
+        World w = world_new(*state);
+        char hash[PLAN_HASH_LEN + 1], *approval;
+
+        (void) begin_create(&w);
+        approval = bring(&w, &wanted, 1, hash);
+        judge(&w, &wanted, 1, &approval, 1);
+        assert_int_equal(w.j.n_queued, 0);
+        assert_non_null(strstr(w.j.unfit, "under way"));
+        world_free(&w);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(test_busy_accepts_no_rules, setup_store, teardown_store),
                 cmocka_unit_test_setup_teardown(test_empty_accepts_rules, setup_store, teardown_store),
                 cmocka_unit_test_setup_teardown(test_two_approvals, setup_store, teardown_store),
+                cmocka_unit_test_setup_teardown(test_file_of_a_part, setup_store, teardown_store),
+                cmocka_unit_test_setup_teardown(test_file_of_all, setup_store, teardown_store),
+                cmocka_unit_test_setup_teardown(test_file_is_stale, setup_store, teardown_store),
+                cmocka_unit_test_setup_teardown(test_file_without_approval, setup_store, teardown_store),
+                cmocka_unit_test_setup_teardown(test_file_waits_for_nobody, setup_store, teardown_store),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

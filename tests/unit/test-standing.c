@@ -2,6 +2,7 @@
 /* An operator's orders in the store, and what the queue's history tells. */
 #include "store-fixture.h"
 
+#include "store/store-ledger.h"
 #include "store/store-queue.h"
 #include "sync/standing.h"
 
@@ -39,6 +40,37 @@ static void test_approvals(void **state) {
         assert_int_equal(standing_approve(f->store, "umbrella", NULL), 0);
         assert_int_equal(standing_approval(f->store, "umbrella", hash), 0);
         assert_string_equal(hash, "");
+}
+
+static bool file_waits(Fixture *f, const char *hash) {
+        _cleanup_(held_plan_freep) HeldPlan *file = NULL;
+
+        assert_int_equal(store_held_get(f->store, "umbrella", HELD_FILE, &file), 0);
+        return file && str_eq(file->hash, hash);
+}
+
+/* One order a target: the last one. */
+static void test_files(void **state) {
+        const Action a = { .kind = ACTION_CREATE, .person = "p1", .address = "a@example.com" };
+        _cleanup_(plan_freep) Plan *plan = plan_new("umbrella");
+        char hash[PLAN_HASH_LEN + 1];
+        Fixture *f = *state;
+
+        assert_non_null(plan);
+        assert_int_equal(plan_add_action(plan, &a), 0);
+        assert_int_equal(plan_finish(plan), 0);
+        assert_int_equal(store_held_put(f->store, "umbrella", HELD_PLAN, "0123456789ab", "", &a, 1, 1), 0);
+        assert_int_equal(standing_apply(f->store, plan, 1), 0);
+        reopen(f);
+        assert_int_equal(standing_approval(f->store, "umbrella", hash), 0);
+        assert_string_equal(hash, plan->hash);
+        assert_true(file_waits(f, plan->hash));
+        assert_int_equal(standing_approve(f->store, "umbrella", "0123456789ab"), 0);
+        assert_false(file_waits(f, plan->hash));
+        assert_int_equal(standing_apply(f->store, plan, 1), 0);
+        assert_int_equal(standing_approve(f->store, "umbrella", NULL), 0);
+        assert_false(file_waits(f, plan->hash));
+        assert_int_equal(ask_sql(f, "SELECT count(*) FROM held"), 1);
 }
 
 static int64_t put(Fixture *f, ActionKind kind, const char *person) {
@@ -102,6 +134,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(test_pauses, setup_store, teardown_store),
                 cmocka_unit_test_setup_teardown(test_approvals, setup_store, teardown_store),
+                cmocka_unit_test_setup_teardown(test_files, setup_store, teardown_store),
                 cmocka_unit_test_setup_teardown(test_history, setup_store, teardown_store),
                 cmocka_unit_test_setup_teardown(test_position, setup_store, teardown_store),
         };

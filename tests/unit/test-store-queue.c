@@ -779,12 +779,12 @@ static void test_held(void **state) {
         Action actions[] = { destroy("z"), create("b", "User"), create("a", "User") };
         HeldPlan *h = (HeldPlan *) f;
 
-        ok(store_held_get(f->store, "t", &h));
+        ok(store_held_get(f->store, "t", HELD_PLAN, &h));
         assert_null(h);
-        ok(store_held_put(f->store, "t", "0123456789ab", "the first plan", actions, 3, 77));
-        ok(store_held_put(f->store, "u", "bbbbbbbbbbbb", "empty", NULL, 0, 78));
+        ok(store_held_put(f->store, "t", HELD_PLAN, "0123456789ab", "the first plan", actions, 3, 77));
+        ok(store_held_put(f->store, "u", HELD_PLAN, "bbbbbbbbbbbb", "empty", NULL, 0, 78));
         reopen(f);
-        ok(store_held_get(f->store, "t", &h));
+        ok(store_held_get(f->store, "t", HELD_PLAN, &h));
         assert_string_equal(h->hash, "0123456789ab");
         assert_string_equal(h->reason, "the first plan");
         assert_int_equal(h->since, 77);
@@ -796,16 +796,16 @@ static void test_held(void **state) {
         assert_string_equal(h->actions[2].person, "a");
         assert_true(account_state_equal(&h->actions[2].after, &actions[2].after));
         h = held_plan_free(h);
-        ok(store_held_get(f->store, "u", &h));
+        ok(store_held_get(f->store, "u", HELD_PLAN, &h));
         assert_int_equal(h->n_actions, 0);
         h = held_plan_free(h);
-        ok(store_held_put(f->store, "t", "cccccccccccc", "another", actions + 1, 1, 80));
-        ok(store_held_get(f->store, "t", &h));
+        ok(store_held_put(f->store, "t", HELD_PLAN, "cccccccccccc", "another", actions + 1, 1, 80));
+        ok(store_held_get(f->store, "t", HELD_PLAN, &h));
         assert_string_equal(h->hash, "cccccccccccc");
         assert_int_equal(h->n_actions, 1);
         h = held_plan_free(h);
-        ok(store_held_drop(f->store, "t"));
-        ok(store_held_get(f->store, "t", &h));
+        ok(store_held_drop(f->store, "t", HELD_PLAN));
+        ok(store_held_get(f->store, "t", HELD_PLAN, &h));
         assert_null(h);
         assert_int_equal(ask_sql(f, "SELECT count(*) FROM held_action"), 0);
 }

@@ -170,6 +170,33 @@ static void test_newer_version(void **state) {
         assert_int_equal(ask_sql(f, "PRAGMA user_version"), 4711);
 }
 
+/* A held plan of the first schema is one of the slot "plan". */
+static void test_schema_1(void **state) {
+        _cleanup_(held_plan_freep) HeldPlan *held = NULL;
+        Fixture *f = *state;
+
+        f->store = store_free(f->store);
+        run_sql(f, "DROP TABLE held_action; DROP TABLE held;"
+                   "CREATE TABLE held (target TEXT PRIMARY KEY, hash TEXT NOT NULL, reason TEXT NOT NULL,"
+                   " since INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+                   "CREATE TABLE held_action (target TEXT NOT NULL REFERENCES held (target) ON DELETE"
+                   " CASCADE, position INTEGER NOT NULL, person TEXT NOT NULL, kind TEXT NOT NULL,"
+                   " address TEXT, remote_id TEXT, before TEXT, after TEXT, PRIMARY KEY (target, position))"
+                   " STRICT, WITHOUT ROWID;"
+                   "INSERT INTO held VALUES ('t', '0123456789ab', 'why', 7);"
+                   "INSERT INTO held_action VALUES ('t', 0, 'bob', 'create', 'b@x', NULL, NULL, '{}');"
+                   "PRAGMA user_version = 1;");
+        reopen(f);
+        ok(store_held_get(f->store, "t", HELD_PLAN, &held));
+        assert_non_null(held);
+        assert_string_equal(held->hash, "0123456789ab");
+        assert_int_equal(held->since, 7);
+        assert_int_equal(held->n_actions, 1);
+        assert_string_equal(held->actions[0].person, "bob");
+        ok(store_held_drop(f->store, "t", HELD_PLAN));
+        assert_int_equal(ask_sql(f, "SELECT count(*) FROM held_action"), 0);
+}
+
 /* A page in the middle is overwritten. After an unclean end opening finds it. */
 static void test_damaged_page(void **state) {
         Fixture *f = *state;
@@ -424,7 +451,7 @@ static void test_backup_and_restore(void **state) {
         ok(store_queue_running(f->store, deleted, 2, 1001));
         ok(store_queue_change(f->store, deleted, &(QueueChange){.state = QUEUE_WAITING, .step = 3, .due = 5},
                               1002));
-        ok(store_held_put(f->store, "u", "0123456789ab", "first plan", &a, 1, 5));
+        ok(store_held_put(f->store, "u", HELD_PLAN, "0123456789ab", "first plan", &a, 1, 5));
 
         (void) snprintf(file, sizeof(file), "%s/copy", f->directory);
         assert_int_equal(store_backup(f->store, file, &err), 0);
@@ -443,7 +470,7 @@ static void test_backup_and_restore(void **state) {
         f->store = open_store(f->directory);
         ok(store_restored(f->store, "t", &restored));
         assert_true(restored);
-        ok(store_held_get(f->store, "u", &held));
+        ok(store_held_get(f->store, "u", HELD_PLAN, &held));
         assert_null(held);
         assert_int_equal(state_of(f, waiting), QUEUE_DROPPED);
         assert_int_equal(state_of(f, reset), QUEUE_DROPPED);
@@ -520,6 +547,7 @@ int main(void) {
                 TEST(test_not_a_database),
                 TEST(test_other_program),
                 TEST(test_newer_version),
+                TEST(test_schema_1),
                 TEST(test_damaged_page),
                 TEST(test_damage_met_later),
                 TEST(test_truncated),
