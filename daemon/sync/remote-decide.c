@@ -330,6 +330,19 @@ static void clear_report(Remote *r) {
         r->report = (RemoteReport){ .n_accounts = r->report.n_accounts, .pages = r->report.pages };
 }
 
+/* Somebody has to change the configuration, or the role at the API: looking for it at each poll would waste
+ * calls. */
+static void unknown_role(Remote *r, const char *text) {
+        const LogFields fields = { .target = r->target->name, .cycle = r->in.cycle };
+        char interval[USEC_FORMAT_MAX];
+
+        log_event(r->role_unknown ? LOG_DEBUG : LOG_ERR, &fields,
+                  "%s: %s; the roles are read again after a reload, or with the next listing (within %s)",
+                  r->target->name, text, usec_format(r->target->list_interval, interval));
+        r->role_unknown = r->report.bad_role = true;
+        remote_fail(r, REMOTE_INCOMPLETE, text);
+}
+
 void remote_decide(void *userdata) {
         Remote *r = userdata;
         ErrCtx err = { 0 };
@@ -349,16 +362,14 @@ void remote_decide(void *userdata) {
         r->report.n_accounts = r->accounts->n;
         q = make_plan(r, &err);
         if (q == PLAN_E_ROLE) {
-                r->report.bad_role = true;
-                r->roles_read = 0;
-                log_error("%s: %s", r->target->name, err.text);
-                remote_fail(r, REMOTE_INCOMPLETE, err.text);
+                unknown_role(r, err.text);
                 return;
         }
         if (q < 0) {
                 remote_finish_fault(r, q == -ENOMEM ? "out of memory" : store_error(r->env.store));
                 return;
         }
+        r->role_unknown = false;
         if (needs_fresh_listing(r)) {
                 r->plan = plan_free(r->plan);
                 /* One that is under way brings us here again. */

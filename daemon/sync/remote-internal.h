@@ -22,6 +22,7 @@ struct Remote {
         Plan *plan;
         HeldPlan *held;
         usec_t roles_read;              /* monotonic; 0: never */
+        bool role_unknown;              /* one of the configuration; that was said, and is asked again */
         bool listing_failed;            /* the last one, and that was said */
         bool listed;                    /* since this comparison began */
         /* of the store or of memory ended it: the next cycle tries again, nothing before */

@@ -133,7 +133,8 @@ static bool nobody_is_new(const Remote *r) {
 
 int remote_list(Remote *r) {
         usec_t now = loop_now(r->env.loop);
-        bool with_roles = r->roles_read == 0 || now - r->roles_read > ROLES_AGE, may_end_short;
+        bool with_roles = r->roles_read == 0 || r->role_unknown || now - r->roles_read > ROLES_AGE;
+        bool may_end_short;
         int q;
 
         if (with_roles)

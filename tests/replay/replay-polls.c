@@ -8,6 +8,16 @@
 
 #include "play.h"
 
+static size_t n_calls(const char *method, const char *part) {
+        const PlayCall *calls;
+        size_t n, found = 0;
+
+        calls = play_calls(&n);
+        for (size_t i = 0; i < n; i++)
+                found += str_eq(calls[i].method, method) && strstr(calls[i].path, part);
+        return found;
+}
+
 /* ---- reads that fail ---- */
 
 /* A target that is tried again in between is no further failed read. */
@@ -46,13 +56,7 @@ static void slow_listing(const char *method, const char *url, const char *body, 
 }
 
 static size_t n_deletes(void) {
-        const PlayCall *calls;
-        size_t n, found = 0;
-
-        calls = play_calls(&n);
-        for (size_t i = 0; i < n; i++)
-                found += str_eq(calls[i].method, "DELETE");
-        return found;
+        return n_calls("DELETE", "");
 }
 
 /* Removals ask for a complete read younger than two polls: a listing that takes longer mustn't stop them
@@ -119,12 +123,47 @@ static void test_grace_during_listing(void **state _unused_) {
         play_teardown(&play);
 }
 
+/* ---- roles that nobody knows ---- */
+
+static void renamed_role(const char *method, const char *url, const char *body, PlayAnswer *answer,
+                         void *userdata) {
+        play_umbrella_api(method, url, body, answer, userdata);
+        if (strstr(url, "/roles"))
+                strcpy(answer->body, "[{\"organizationId\":0,\"label\":\"Reader\",\"roleId\":2}]");
+}
+
+/* It is looked for with each listing, not with each poll, and found when it is there. */
+static void test_unknown_role(void **state _unused_) {
+        const RemoteReport *report;
+        Play play;
+
+        play_setup(&play, 3, "", "");
+        play_api(renamed_role, NULL);
+        play_start(&play);
+        play_run(play.loop, 10 * USEC_PER_HOUR);
+        report = remote_report(engine_remote(play.engine, 0));
+        assert_int_equal(report->state, REMOTE_INCOMPLETE);
+        assert_true(report->bad_role);
+        assert_int_equal(play_umbrella.n, 0);
+        assert_in_range(n_calls("GET", "/roles"), 15, 21);
+        assert_in_range(n_calls("GET", "/users"), 15, 21);
+        play_api(play_umbrella_api, NULL);
+        play_run(play.loop, 40 * USEC_PER_MINUTE);
+        assert_int_equal(report->state, REMOTE_OK);
+        assert_int_equal(play_umbrella.n, 3);
+        play_forget_calls();
+        play_run(play.loop, 10 * USEC_PER_HOUR);
+        assert_int_equal(n_calls("GET", "/roles"), 0);
+        play_teardown(&play);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_failed_reads_are_counted),
                 cmocka_unit_test(test_listing_longer_than_polls),
                 cmocka_unit_test(test_return_during_listing),
                 cmocka_unit_test(test_grace_during_listing),
+                cmocka_unit_test(test_unknown_role),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
