@@ -9,6 +9,8 @@
 
 /* The algorithm itself, over bytes. */
 uint64_t siphash(const void *data, size_t len);
+/* Its 128-bit variant under a key of the caller's: where others choose the data and a collision hurts. */
+void siphash128(const uint64_t key[static 2], const void *data, size_t len, uint64_t ret[static 2]);
 
 /* Over a sequence of numbers and texts: each text as its length and its bytes, filled up with zeroes to
  * whole words, so that ("ab", "c") and ("a", "bc") differ; NULL differs from "". */

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "model/person.h"
-#include "model/siphash.h"
+#include "base/siphash.h"
 
 static const char *const field_names[_PERSON_FIELD_MAX] = {
         [PERSON_LOGIN] = "login",

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "model/siphash.h"
+#include "base/siphash.h"
 #include "model/strindex.h"
 
 void strindex_deinit(StrIndex *ix) {

@@ -7,6 +7,7 @@
 #include <sys/random.h>
 
 #include "base/cleanup.h"
+#include "base/siphash.h"
 #include "base/strings.h"
 #include "config/dn.h"
 
@@ -149,72 +150,22 @@ bool dn_rdn_value(const char *folded, const char *attribute, const char **ret, s
         return true;
 }
 
-static uint64_t load(const unsigned char *p, size_t n) {
-        uint64_t v = 0;
-
-        for (size_t i = 0; i < n; i++)
-                v |= (uint64_t) p[i] << (8 * i);
-        return v;
-}
-
-static uint64_t rotate(uint64_t x, unsigned n) {
-        return x << n | x >> (64 - n);
-}
-
-static void rounds(uint64_t v[4], unsigned n) {
-        for (; n > 0; n--) {
-                v[0] += v[1];
-                v[2] += v[3];
-                v[1] = rotate(v[1], 13) ^ v[0];
-                v[3] = rotate(v[3], 16) ^ v[2];
-                v[0] = rotate(v[0], 32);
-                v[2] += v[1];
-                v[0] += v[3];
-                v[1] = rotate(v[1], 17) ^ v[2];
-                v[3] = rotate(v[3], 21) ^ v[0];
-                v[2] = rotate(v[2], 32);
-        }
-}
-
-static const uint64_t *process_key(void) {
-        static uint64_t key[2];
+/* One for each kind. */
+static const uint64_t *process_key(DnKeyKind kind) {
+        static uint64_t keys[_DN_KEY_KIND_MAX][2];
         static bool made;
 
-        /* Without randomness the key is what it is: then the table is merely not proof against malice. */
-        if (!made && getrandom(key, sizeof(key), 0) == sizeof(key))
+        /* Without randomness the keys are zero: then the table is merely not proof against malice. */
+        if (!made && getrandom(keys, sizeof(keys), 0) == sizeof(keys))
                 made = true;
-        return key;
+        return keys[kind];
 }
 
-/* Aumasson and Bernstein, "SipHash: a fast short-input PRF"; the 128-bit variant. */
 DnKey dn_key(DnKeyKind kind, const char *text, size_t len) {
-        const uint64_t *key = process_key();
-        const unsigned char *p = (const unsigned char *) text;
-        uint64_t v[4] = {
-                        key[0] ^ UINT64_C(0x736f6d6570736575),
-                        key[1] ^ UINT64_C(0x646f72616e646f6d) ^ 0xee,
-                        key[0] ^ UINT64_C(0x6c7967656e657261),
-                        key[1] ^ UINT64_C(0x7465646279746573) ^ (uint64_t) kind,
-        };
-        uint64_t m, a;
-        size_t left;
+        uint64_t hash[2];
 
-        for (left = len; left >= 8; left -= 8, p += 8) {
-                m = load(p, 8);
-                v[3] ^= m;
-                rounds(v, 2);
-                v[0] ^= m;
-        }
-        m = load(p, left) | (uint64_t) len << 56;
-        v[3] ^= m;
-        rounds(v, 2);
-        v[0] ^= m;
-        v[2] ^= 0xee;
-        rounds(v, 4);
-        a = v[0] ^ v[1] ^ v[2] ^ v[3];
-        v[1] ^= 0xdd;
-        rounds(v, 4);
-        return (DnKey){a, (uint32_t) (v[0] ^ v[1] ^ v[2] ^ v[3])};
+        siphash128(process_key(kind), text, len, hash);
+        return (DnKey){hash[0], (uint32_t) hash[1]};
 }
 
 DnKey dn_key_login(const struct berval *login) {

@@ -29,7 +29,7 @@ typedef struct DnKey {
         uint64_t a;
         uint32_t b;
 } DnKey;
-typedef enum DnKeyKind { DN_KEY_DN = 1, DN_KEY_LOGIN = 2 } DnKeyKind;
+typedef enum DnKeyKind { DN_KEY_DN, DN_KEY_LOGIN, _DN_KEY_KIND_MAX } DnKeyKind;
 DnKey dn_key(DnKeyKind kind, const char *text, size_t len);
 /* A login is compared without regard to ASCII case. */
 DnKey dn_key_login(const struct berval *login);

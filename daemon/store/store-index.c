@@ -4,7 +4,7 @@
 #include "store/store-index.h"
 
 #include "base/random.h"
-#include "model/siphash.h"
+#include "base/siphash.h"
 
 struct PeopleIndex {
         PeopleEntry *entries;

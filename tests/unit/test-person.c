@@ -8,7 +8,6 @@
 
 #include "base/strings.h"
 #include "model/person.h"
-#include "model/siphash.h"
 
 static Person example(void) {
         static const uint64_t marks[2] = { 5, 1 };
@@ -22,37 +21,6 @@ static Person example(void) {
                 .marks = marks,
                 .present = true,
         };
-}
-
-/* Values of an implementation of its own, which also gives the one that the paper prints for its key. */
-static void test_siphash(void **state) {
-        char data[64];
-
-        (void) state;
-        for (size_t i = 0; i < sizeof(data); i++)
-                data[i] = (char) i;
-        assert_true(siphash("", 0) == UINT64_C(0x8be03b45c4caf512));
-        assert_true(siphash("alice@example.com", 17) == UINT64_C(0xb8eaf67256935767));
-        for (size_t len = 1; len <= sizeof(data); len++)
-                assert_true(siphash(data, len) != siphash(data, len - 1));
-}
-
-static uint64_t hash_of(const char *a, const char *b) {
-        SipHash h;
-
-        siphash_init(&h);
-        siphash_add_str(&h, a);
-        siphash_add_str(&h, b);
-        return siphash_end(&h);
-}
-
-static void test_siphash_texts(void **state) {
-        (void) state;
-        assert_true(hash_of("ab", "c") == hash_of("ab", "c"));
-        assert_true(hash_of("ab", "c") != hash_of("a", "bc"));
-        assert_true(hash_of("", NULL) != hash_of(NULL, ""));
-        assert_true(hash_of("12345678", "") != hash_of("12345678", NULL));
-        assert_true(hash_of("1234567", "8") != hash_of("12345678", ""));
 }
 
 static void test_fields(void **state) {
@@ -150,8 +118,6 @@ static void test_people(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_siphash),
-                cmocka_unit_test(test_siphash_texts),
                 cmocka_unit_test(test_fields),
                 cmocka_unit_test(test_fingerprint_is_stable),
                 cmocka_unit_test(test_fingerprint),
