@@ -211,10 +211,6 @@ void show_queue(struct json_object *doc) {
                 printf("... and %" PRId64 " more\n", json_number(doc, "left_out"));
 }
 
-void show_history(struct json_object *doc) {
-        print_actions(doc, "WHEN", "finished", true);
-}
-
 static void print_people(struct json_object *target, const char *key, const char *word, const char *what) {
         struct json_object *list = NULL;
         size_t n = json_list(target, key, &list);

@@ -10,6 +10,7 @@ import pytest
 
 from lib.bus import compared, sync, wait_done, writes
 from lib.company import Person
+from lib.process import wait_for
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="becomes other users: needs root")
 
@@ -146,3 +147,23 @@ def test_survives_a_restart(make_daemon, bus, slapd, company, standin, tmp_path)
     runner.start()
     wait_done(bus, 10)
     assert len(standin.emails()) == 10
+
+
+# --- what was done ---
+
+def test_history_has_the_account_as_it_was(make_daemon, bus, slapd, company, standin):
+    make_daemon(target={"leave": "delete", "leave_grace": "0s", "limits": {"delete": 5}})
+    wait_done(bus, 10)
+    leaver, riser = company.people[4], company.people[5]
+    slapd.join("umbrella-admins", riser)
+    slapd.delete(leaver.dn)
+    wait_for(lambda: sync(bus) and len(standin.emails()) == 9, 15, "the leaver's end", every=0.3)
+    wait_done(bus, 1, "recreate")
+    rows = {a["action"]: a for a in bus.ask("history")["actions"]}
+    assert rows["delete"]["before"]["address"] == leaver.email and rows["delete"]["before"]["role"] == "Read Only"
+    assert rows["delete"]["cycle"] > rows["create"]["cycle"] > 0
+    text = bus.ctl("history", expect=0).out
+    lines = {line.split()[5]: line for line in text.splitlines()}
+    assert "CYCLE" in lines["ACTION"] and f" {rows['delete']['cycle']} " in lines["delete"]
+    assert "role: Read Only -> none" in lines["delete"] and "role: Read Only -> Full Admin" in lines["recreate"]
+    assert "role: none -> Read Only" in lines["create"] or "role: none -> Full Admin" in lines["create"]
