@@ -33,8 +33,9 @@ bool action_kind_is_destructive(ActionKind k);
  *
  * What the diff states: before: all that the listing shows (status only where the act changes it). after:
  * of a create all that the API takes, with the directory's own spelling, trimmed; of a recreate and an
- * update likewise; of an enable and a disable status "enabled", "disabled"; of an adoption likewise,
- * but only if something would have to change next; of a delete and a relink nothing. */
+ * update likewise; of an enable and a disable status "enabled", "disabled"; of an enable that lifts a lock
+ * alone "unlocked"; of an adoption as of a create, but only if something would have to change next; of a
+ * delete and a relink nothing. */
 typedef struct AccountState {
         const char *address, *login, *first_name, *last_name, *timezone, *role, *status;
         const char *const *roles;
@@ -82,6 +83,9 @@ typedef struct Link {
          * Person.absent_for, and sets it to 0 as soon as the person is wanted again (a blocked person's
          * stays as it is). It outlives the person's row. */
         usec_t out_for;
+        /* The directory had the person disabled, and no listing since its end showed the account without a
+         * lock: one that it has is lifted. Any other lock is the API's own affair. */
+        bool was_disabled;
 } Link;
 
 typedef struct Links {

@@ -80,6 +80,7 @@ typedef enum DiffChange {
         CHANGE_ROLE = 1 << 0,
         CHANGE_NAMES = 1 << 1,          /* names or address, where the API lets them be changed */
         CHANGE_DISABLED = 1 << 2,
+        CHANGE_LOCKED = 1 << 3,
 } DiffChange;
 /* Reports as drift what the API can't change. 0, -ENOMEM. */
 int diff_changes(Diff *d, uint32_t person, const Account *a, unsigned *ret);

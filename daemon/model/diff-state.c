@@ -251,6 +251,9 @@ int diff_changes(Diff *d, uint32_t person, const Account *a, unsigned *ret) {
                 if (r < 0)
                         return r;
         }
+        if (a->locked && !a->disabled && d->can->unlock && row->link != NONE &&
+            diff_link(d, row->link)->was_disabled)
+                changes |= CHANGE_LOCKED;
         *ret = changes;
         return 0;
 }

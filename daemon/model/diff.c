@@ -111,9 +111,9 @@ static int ask(Diff *d, ActionKind kind, uint32_t person, const Account *a, unsi
         }
         if (kind == ACTION_UPDATE)
                 keep_unchanged(&action.after, &action.before, changes);
-        if (changes & CHANGE_DISABLED) {
-                action.before.status = "disabled";
-                action.after.status = "enabled";
+        if (changes & (CHANGE_DISABLED | CHANGE_LOCKED)) {
+                action.before.status = changes & CHANGE_DISABLED ? "disabled" : "locked";
+                action.after.status = changes & CHANGE_DISABLED ? "enabled" : "unlocked";
         }
         return plan_add_action(d->plan, &action);
 }
@@ -248,7 +248,7 @@ static int linked(Diff *d, uint32_t person) {
         if ((changes & CHANGE_NAMES || (changes & CHANGE_ROLE && !d->can->role_update)) &&
             would_clash(d, person, a, &holders))
                 return block_taken(d, person, &holders);
-        if (changes & CHANGE_DISABLED)
+        if (changes & (CHANGE_DISABLED | CHANGE_LOCKED))
                 return ask(d, ACTION_ENABLE, person, a, changes);
         if (changes & CHANGE_ROLE)
                 return change_role(d, person, a, changes);

@@ -66,7 +66,7 @@ size_t plan_n_acts(const Plan *plan);
 
 /* What an API can do, as data (target/target.h fills it). */
 typedef struct Capabilities {
-        bool create, role_update, recreate, disable, delete, reset;
+        bool create, role_update, recreate, disable, unlock, delete, reset;
         bool name_update, needs_names, needs_login;
         bool has_roles;                 /* one role by label per account */
         bool disable_takes_roles;       /* disabling leaves access: a leaver's application roles go too */
@@ -105,6 +105,8 @@ typedef struct DiffInput {
  *   before `gone` counts.
  * - Protected addresses are neither created nor adopted.
  * - Nobody is created whose login an account with another address has: such people are blocked.
+ * - A lock is lifted only if its person was disabled in the directory and no longer is (Link.was_disabled),
+ *   whatever `leave` says; a disabled account's only with the enabling.
  * - Time zones are compared only where the directory states one.
  *
  * 0 and *ret; PLAN_E_ROLE: a configured role is unknown at the API, named in err with those that it knows

@@ -24,6 +24,7 @@ static int link_of_row(Store *store, sqlite3_stmt *q, Link *ret) {
                 .since = column_usec(q, 6),
                 .gone = sqlite3_column_int(q, 7),
                 .out_for = column_usec(q, 8),
+                .was_disabled = sqlite3_column_int(q, 9),
         };
         if (!ret->person || !ret->remote_id || !origin)
                 return -ENOMEM;
@@ -89,9 +90,9 @@ int store_link_put(Store *store, const char *target, const Link *l) {
         if (r > 0)
                 r = STORE_E_DUPLICATE;
         else if (r == 0)
-                r = store_exec(store, SQL_LINK_PUT, "tttttttunu", target, l->person, l->remote_id,
+                r = store_exec(store, SQL_LINK_PUT, "tttttttunun", target, l->person, l->remote_id,
                                l->address, l->employee_number, l->role, origin_names[l->origin], l->since,
-                               (int) l->gone, l->out_for);
+                               (int) l->gone, l->out_for, (int) l->was_disabled);
         return store_end(store, r);
 }
 

@@ -138,6 +138,10 @@ static const char *const steps[] = {
         "DROP TABLE old_held_action;"
         "DROP TABLE old_held;"
         "PRAGMA user_version = 2;",
+
+        "ALTER TABLE link ADD COLUMN was_disabled INTEGER NOT NULL DEFAULT 0 CHECK"
+        " (was_disabled IN (0, 1));"
+        "PRAGMA user_version = 3;",
 };
 
 /* The first number that a question asked at opening answers with; its text is a constant of ours. */

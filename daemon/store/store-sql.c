@@ -51,20 +51,20 @@ const char *const store_sql[_SQL_MAX] = {
                 " person.id AND finished IS NULL) RETURNING row, id",
 
         [SQL_LINKS_LOAD] =
-                "SELECT person, remote_id, address, employee_number, role, origin, since, gone, out_for"
-                " FROM link WHERE target = ?1 ORDER BY person",
+                "SELECT person, remote_id, address, employee_number, role, origin, since, gone, out_for,"
+                " was_disabled FROM link WHERE target = ?1 ORDER BY person",
         [SQL_LINK_OF] =
-                "SELECT person, remote_id, address, employee_number, role, origin, since, gone, out_for"
-                " FROM link WHERE target = ?1 AND remote_id = ?2 AND gone = 0",
+                "SELECT person, remote_id, address, employee_number, role, origin, since, gone, out_for,"
+                " was_disabled FROM link WHERE target = ?1 AND remote_id = ?2 AND gone = 0",
         [SQL_LINK_OWNER] =
                 "SELECT 1 FROM link WHERE target = ?1 AND remote_id = ?2 AND person <> ?3 AND gone = 0",
         [SQL_LINK_PUT] =
                 "INSERT INTO link (target, person, remote_id, address, employee_number, role, origin,"
-                " since, gone, out_for) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT"
-                " (target, person) DO UPDATE SET remote_id = excluded.remote_id, address ="
+                " since, gone, out_for, was_disabled) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)"
+                " ON CONFLICT (target, person) DO UPDATE SET remote_id = excluded.remote_id, address ="
                 " excluded.address, employee_number = excluded.employee_number, role = excluded.role,"
                 " origin = excluded.origin, since = excluded.since, gone = excluded.gone, out_for ="
-                " excluded.out_for",
+                " excluded.out_for, was_disabled = excluded.was_disabled",
         [SQL_LINK_DROP] = "DELETE FROM link WHERE target = ?1 AND person = ?2",
 
         [SQL_SIGNAL_SET] =

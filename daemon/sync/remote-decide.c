@@ -256,6 +256,7 @@ static int keep_links_up(Remote *r, const Accounts *accounts) {
                 .n_groups = r->env.config->n_groups,
                 .people = r->in.people,
                 .accounts = accounts,
+                .read = r->in.started,
                 .grow = r->in.grow,
                 .absence_proven = r->in.absence_proven,
         };

@@ -33,9 +33,19 @@ static void follow_account(const UpkeepInput *in, Links *links, Link *l) {
                 l->role = keep(links, l->role, a->role);
 }
 
+/* A listing from before may not show a lock that came meanwhile. */
+static void follow_lock(const UpkeepInput *in, Link *l, const Person *p) {
+        const Account *a = in->accounts ? accounts_by_id(in->accounts, l->remote_id) : NULL;
+
+        if (p->present && p->disabled)
+                l->was_disabled = true;
+        else if (p->present && a && !a->locked && in->accounts->begun >= in->read)
+                l->was_disabled = false;
+}
+
 static bool differs(const Link *a, const Link *b) {
         return a->address != b->address || a->employee_number != b->employee_number || a->role != b->role ||
-               a->out_for != b->out_for;
+               a->out_for != b->out_for || a->was_disabled != b->was_disabled;
 }
 
 static int write_link(const UpkeepInput *in, const Link *l) {
@@ -51,8 +61,10 @@ static int upkeep(const UpkeepInput *in, const StrIndex *index, Links *links) {
                 Link *l = &links->items[i], before = *l;
                 uint32_t pos = strindex_find(index, in->people->items, l->person);
 
-                if (pos != STRINDEX_NONE)
+                if (pos != STRINDEX_NONE) {
                         follow_person(in, links, l, &in->people->items[pos]);
+                        follow_lock(in, l, &in->people->items[pos]);
+                }
                 follow_account(in, links, l);
                 if (differs(l, &before))
                         r = write_link(in, l);

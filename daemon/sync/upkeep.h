@@ -13,10 +13,11 @@ typedef struct UpkeepInput {
         size_t n_groups;
         const People *people;
         const Accounts *accounts;       /* a complete listing; NULL: roles stay as they are known */
+        usec_t read;                    /* wall time when the read of the people began */
         usec_t grow;                    /* since the last complete read */
         bool absence_proven;
 } UpkeepInput;
 
 /* Changes the links, and their rows where they differ: address, employee number and role as they are now;
- * how long the person has not belonged here. 0, -errno of the store. */
+ * how long the person has not belonged here; whether a lock is to be lifted. 0, -errno of the store. */
 int upkeep_links(const UpkeepInput *in, Links *links);

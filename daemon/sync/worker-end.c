@@ -121,7 +121,9 @@ const Account *job_changed_account(const Job *job, Account *buf) {
                 buf->roles = a->after.roles;
                 buf->n_roles = a->after.n_roles;
         }
-        if (a->kind != ACTION_UPDATE)
+        if (a->kind == ACTION_ENABLE)
+                buf->locked = false;
+        if (a->kind != ACTION_UPDATE && !str_eq(a->after.status, "unlocked"))
                 buf->disabled = a->kind == ACTION_DISABLE;
         return buf;
 }

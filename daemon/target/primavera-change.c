@@ -6,6 +6,7 @@
  * Update:   START ──get── differs ──► upsert ──► JOB ──► done
  * Disable:  START ──get── enabled ──► status ──► ROLES ──get── has roles ──► upsert (none) ──► JOB ──► done
  * Enable:   START ──get── locked ──► unlock ──► UNLOCKED ──get── disabled ──► status ──► done
+ *           (of one that lifts a lock alone: no status)
  *
  * All of it may be said twice without harm: after an answer that never came, begin with the look again. */
 #include "base/strings.h"
@@ -14,7 +15,6 @@
 #include "target/primavera.h"
 
 #define RETRY_DELAY (5 * USEC_PER_SEC)
-#define LOSSES_MAX 2
 
 static bool not_found(const FlowInput *in) {
         return in->outcome->class == OUTCOME_OK && in->outcome->hint == HINT_NOT_FOUND;
@@ -110,9 +110,12 @@ static void disable_next(const FlowInput *in, const Account *a, FlowNext *ret) {
 }
 
 static void enable_next(const FlowInput *in, const Account *a, FlowNext *ret) {
+        /* Whoever disabled it by hand under leave = "keep" may have had a reason. */
+        bool lock_alone = str_eq(in->action->after.status, "unlocked");
+
         if (in->step == STEP_START && a->locked)
                 flow_call(in, STEP_START, CALL_UNLOCK, ret);
-        else if (a->disabled)
+        else if (a->disabled && !lock_alone)
                 flow_call(in, in->step, CALL_STATUS, ret);
         else
                 done(in, ret);
@@ -155,14 +158,8 @@ static void lost(const FlowInput *in, FlowNext *ret) {
         PrimaveraJob job = { .id = "-", .since = in->wall };
 
         (void) primavera_job_read(in->memo, &job);
-        if (++job.losses > LOSSES_MAX) {
-                flow_dead(in, ret,
-                          "job %s ended without a word about the account, as %u before it did; retry",
-                                  job.id, job.losses - 1);
-                return;
-        }
-        flow_call(in, in->action->kind == ACTION_DISABLE ? STEP_ROLES : STEP_START, CALL_GET, ret);
-        primavera_job_write(&job, ret);
+        primavera_job_lost(in, &job, in->action->kind == ACTION_DISABLE ? STEP_ROLES : STEP_START, CALL_GET,
+                           ret);
 }
 
 static void result(const FlowInput *in, FlowNext *ret) {

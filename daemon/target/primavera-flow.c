@@ -21,7 +21,6 @@
 #include "target/primavera.h"
 
 #define RETRY_DELAY (30 * USEC_PER_SEC)
-#define LOSSES_MAX 2
 /* In front of a failed job's words, in the memo. */
 #define FAILED '!'
 
@@ -66,7 +65,7 @@ static void created_in_part(const FlowInput *in, FlowNext *ret) {
         char asked[256];
 
         created(in, ret);
-        if (in->memo && *in->memo == FAILED)
+        if (in->step == STEP_JOB && in->memo && *in->memo == FAILED)
                 flow_remark(ret, "Primavera said: %.200s%s", in->memo + 1,
                             primavera_applications(in->target, in->action, asked, sizeof(asked)));
 }
@@ -180,14 +179,8 @@ static void job_left_nothing(const FlowInput *in, FlowNext *ret) {
                 flow_call(in, STEP_SENT, CALL_UPSERT, ret);
         else if (primavera_job_is_overdue(in))
                 flow_dead(in, ret, "job %s doesn't end; see to it at Primavera, then retry", job.id);
-        else if (++job.losses > LOSSES_MAX)
-                flow_dead(in, ret,
-                          "job %s ended without a word about the account, as %u before it did; retry",
-                          job.id, job.losses - 1);
-        else {
-                flow_call(in, STEP_SENT, CALL_UPSERT, ret);
-                primavera_job_write(&job, ret);
-        }
+        else
+                primavera_job_lost(in, &job, STEP_SENT, CALL_UPSERT, ret);
 }
 
 static void create_seen(const FlowInput *in, FlowNext *ret) {

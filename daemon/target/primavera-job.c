@@ -15,6 +15,7 @@
 /* Where it is only a guess that a job runs. */
 #define MAYBE_PATIENCE (3 * USEC_PER_MINUTE)
 #define SOMEBODY_ELSES "-"
+#define LOSSES_MAX 2
 
 /* The id comes from a URL, and goes into one. */
 bool primavera_job_id_is_valid(const char *id, size_t len) {
@@ -83,6 +84,20 @@ void primavera_job_failed(const FlowInput *in, const char *words, FlowNext *ret)
         flow_dead(in, ret, "%.200s%s",
                   str_empty(words) ? "Primavera says that it failed, and not why" : words,
                   primavera_applications(in->target, in->action, asked, sizeof(asked)));
+        /* A retry asks anew: the old job would say the same for ever. */
+        ret->step = STEP_START;
+}
+
+void primavera_job_lost(const FlowInput *in, PrimaveraJob *job, Step step, Call call, FlowNext *ret) {
+        if (++job->losses > LOSSES_MAX) {
+                flow_dead(in, ret,
+                          "job %s ended without a word about the account, as %u before it did; retry",
+                          job->id, job->losses - 1);
+                ret->step = STEP_START;
+                return;
+        }
+        flow_call(in, step, call, ret);
+        primavera_job_write(job, ret);
 }
 
 bool primavera_job_is_overdue(const FlowInput *in) {

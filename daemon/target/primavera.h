@@ -82,6 +82,8 @@ void primavera_job_wait(const FlowInput *in, FlowNext *ret);
 void primavera_job_busy(const FlowInput *in, Step step, Call call, FlowNext *ret);
 /* It said no, in these words (NULL: in none): a dead letter. */
 void primavera_job_failed(const FlowInput *in, const char *words, FlowNext *ret);
+/* It left no word about the account: `call` in `step`; after too many such jobs a dead letter. */
+void primavera_job_lost(const FlowInput *in, PrimaveraJob *job, Step step, Call call, FlowNext *ret);
 /* How long a job may run. */
 bool primavera_job_is_overdue(const FlowInput *in);
 

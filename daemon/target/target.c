@@ -154,6 +154,7 @@ static const TargetDriver drivers[_TARGET_TYPE_MAX] = {
                         .role_update = true,
                         .disable = true,
                         .disable_takes_roles = true,
+                        .unlock = true,
                         .reset = true,
                         .name_update = true,
                         .needs_names = true,

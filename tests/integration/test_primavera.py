@@ -151,6 +151,41 @@ def test_life(runner, slapd, company, standin):
     assert trace(standin) == ["list"] and standin.user("p00000")["resets"] == 1
 
 
+@pytest.mark.parametrize("leave", ["keep", "disable"])
+@pytest.mark.company(people=2, services=("primavera",))
+def test_lock_goes_with_the_directory_s(make_idsyncd, make_standin, slapd, company, leave):
+    """A lock is lifted once, when the directory's own ends; any other stays as it is."""
+    standin = make_standin(api="primavera")
+    runner = make_idsyncd(slapd, standin)
+    runner.target.update({"limits": dict(WIDE), "leave": leave})
+    runner.config["directory"]["disabled"] = {"attribute": "description", "when": "value:disabled"}
+    person = company.people[1]
+
+    def lock():
+        standin.change_account(login=person.uid, fields={"locked": True, "disabled": False})
+    run(runner, standin)
+    lock()                                              # wrong passwords
+    for _ in range(2):
+        run(runner, standin)
+        assert acts(standin) == [] and standin.user(person.uid)["locked"]
+    set_attribute(slapd, person, "description", "disabled")
+    run(runner, standin)
+    assert standin.user(person.uid)["disabled"] == (leave == "disable")
+    lock()                                              # whoever enabled it by hand
+    set_attribute(slapd, person, "description", None)
+    result = run(runner, standin)
+    enable, = result.actions("enable", target="primavera")
+    assert (enable["before"]["status"], enable["after"]) == ("locked", {"status": "unlocked"})
+    assert acts(standin) == ["get", "lock", "get"] and standin.user(person.uid)["can_sign_in"]
+    body, = standin.calls("PUT", "/change-lock$")
+    assert body["body"] == [{"loginId": person.uid, "locked": False, "id": standin.user(person.uid)["id"]}]
+    run(runner, standin)
+    lock()                                              # and again wrong passwords
+    for _ in range(2):
+        run(runner, standin)
+        assert writes(standin) == [] and standin.user(person.uid)["locked"]
+
+
 @API
 @pytest.mark.company(people=2)
 def test_leaver_kept(runner, slapd, company, standin):

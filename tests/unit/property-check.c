@@ -298,7 +298,7 @@ static const char *check_allowed(const World *w, const Plan *plan, const Action 
                 [ACTION_ADOPT] = w->target.adopt == ADOPT_EMAIL,
                 [ACTION_RECREATE] = can->recreate,
                 [ACTION_UPDATE] = can->role_update || can->name_update,
-                [ACTION_ENABLE] = can->disable,
+                [ACTION_ENABLE] = can->disable || can->unlock,
                 [ACTION_DISABLE] = can->disable,
                 [ACTION_DELETE] = can->delete,
                 [ACTION_RELINK] = true,
@@ -306,6 +306,21 @@ static const char *check_allowed(const World *w, const Plan *plan, const Action 
 
         (void) plan;
         return allowed[a->kind] ? NULL : "something is asked for that isn't allowed";
+}
+
+/* Enabled is what is disabled, where that is ours to decide; unlocked what a directory's lock left. */
+static const char *check_enabling(const World *w, const Plan *plan, const Action *a) {
+        const Account *account = world_account(w, a->remote_id);
+        const Link *l = world_link(w, a->person, NULL, NULL);
+
+        (void) plan;
+        if (a->kind != ACTION_ENABLE)
+                return NULL;
+        if (str_eq(a->after.status, "enabled"))
+                return account->disabled && w->can.disable && w->target.leave == LEAVE_DISABLE ? NULL :
+                       "an account is enabled that isn't ours to enable";
+        return str_eq(a->after.status, "unlocked") && !account->disabled && account->locked &&
+               w->can.unlock && l->was_disabled ? NULL : "a lock is lifted that isn't the directory's";
 }
 
 static const char *check_joining(const World *w, const Plan *plan, const Action *a) {
@@ -336,7 +351,7 @@ static const char *check_joining(const World *w, const Plan *plan, const Action 
 
 static const check_fn checks[] = {
         check_ownership, check_protected, check_last_of, check_blocked,
-        check_absence,   check_leaving,   check_allowed, check_joining,
+        check_absence,   check_leaving,   check_allowed, check_joining, check_enabling,
 };
 
 /* Both sides of a pair are blocked, by name. */

@@ -74,8 +74,12 @@ static void work_off(World *w, const Action *a) {
                 set_state(account, &a->after);
                 break;
         case ACTION_ENABLE:
+                account->locked = false;
+                if (!str_eq(a->after.status, "unlocked"))
+                        account->disabled = false;
+                break;
         case ACTION_DISABLE:
-                account->disabled = a->kind == ACTION_DISABLE;
+                account->disabled = true;
                 if (a->after.roles)
                         account->n_roles = 0;
                 break;

@@ -101,6 +101,7 @@ static void make_config(World *w) {
                 w->can = (Capabilities){ .create = true,
                                          .role_update = true,
                                          .disable = true,
+                                         .unlock = true,
                                          .name_update = true,
                                          .needs_names = true,
                                          .needs_login = true,
@@ -109,7 +110,7 @@ static void make_config(World *w) {
                 w->can = (Capabilities){ world_percent(80), world_percent(50), world_percent(50),
                                          world_percent(50), world_percent(50), world_percent(50),
                                          world_percent(50), world_percent(50), world_percent(50),
-                                         world_percent(50), world_percent(50) };
+                                         world_percent(50), world_percent(50), world_percent(50) };
         t->applications = w->applications;
         t->n_applications = w->can.role_update && world_percent(60) ? world_below(3) : 0;
 }
@@ -159,6 +160,7 @@ static void make_account(World *w, size_t i) {
                 .n_roles = w->can.role_update ? n : 0,
                 .status = status[world_below(4)],
                 .disabled = world_percent(15),
+                .locked = world_percent(15),
         };
 }
 
@@ -216,6 +218,7 @@ static void make_link(World *w, size_t i) {
                 .role = world_percent(50) ? roles_pool[world_below(3)] : NULL,
                 .since = world_percent(90) ? world_below(WORLD_BEGUN) : WORLD_BEGUN + world_below(10),
                 .out_for = world_below(4) * 10,
+                .was_disabled = world_percent(40),
         };
         w->n_links++;
 }

@@ -686,6 +686,43 @@ static void test_returner(void **state) {
         drifts("status", "enabled", "Active");
 }
 
+/* A lock goes only with the directory's own, and whatever happens to leavers. */
+static void test_lock(void **state) {
+        static const LeavePolicy leaves[] = { LEAVE_KEEP, LEAVE_DISABLE };
+        const Action *a;
+
+        (void) state;
+        linked("alice", "1");
+        accounts->items[0].locked = true;
+        can.disable = can.unlock = true;
+        for (size_t i = 0; i < ELEMENTSOF(leaves); i++) {
+                target.leave = leaves[i];
+                links->items[0].was_disabled = false;
+                nothing();
+                links->items[0].was_disabled = true;
+                a = only(ACTION_ENABLE, "alice");
+                assert_string_equal(a->before.status, "locked");
+                assert_string_equal(a->after.status, "unlocked");
+                assert_null(a->after.roles);
+        }
+        /* With the enabling, in one. */
+        accounts->items[0].disabled = true;
+        a = only(ACTION_ENABLE, "alice");
+        assert_string_equal(a->after.status, "enabled");
+        /* Somebody disabled it by hand: it isn't half touched. */
+        target.leave = LEAVE_KEEP;
+        run();
+        assert_int_equal(plan->n_actions, 0);
+        drifts("status", "enabled", "Active");
+        accounts->items[0].disabled = false;
+        can.unlock = false;
+        nothing();
+        can.unlock = true;
+        people->items[0].disabled = true;
+        run();
+        assert_int_equal(plan->n_actions, 0);
+}
+
 static void test_applications(void **state) {
         static char p6[] = "P6", unifier[] = "Unifier";
         static char *first[] = { p6 }, *second[] = { unifier, p6 };
@@ -1096,6 +1133,7 @@ int main(void) {
                 TEST(test_address_is_taken),
                 TEST(test_no_drift),
                 TEST(test_returner),
+                TEST(test_lock),
                 TEST(test_applications),
                 TEST(test_keep),
                 TEST(test_delete),

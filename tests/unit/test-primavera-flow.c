@@ -285,9 +285,13 @@ static void test_create_job_seen(void **state) {
         in.memo = "95733 1700000000000000 2";
         seen(STEP_JOB, NULL, NULL, false);
         is_dead("without a word");
+        assert_int_equal(next.step, STEP_START);        /* a retry doesn't ask the old job */
         in.memo = "!User not created";
         seen(STEP_JOB, NULL, NULL, false);
         is_dead("User not created");
+        assert_int_equal(next.step, STEP_START);
+        seen(STEP_START, NULL, NULL, false);
+        is_call(FLOW_CALL, STEP_SENT, CALL_UPSERT);
         seen(STEP_JOB, &ours, &ours, false);
         is_created();
         assert_string_equal(next.detail, "Primavera said: User not created");
@@ -411,6 +415,7 @@ static void test_change_job(void **state) {
         is(FLOW_DONE, STEP_JOB);
         after(STEP_JOB, CALL_JOB, &ok, &failed);
         is_dead("no licence");
+        assert_int_equal(next.step, STEP_START);
         after(STEP_JOB, CALL_JOB, &transient, NULL);
         is_call(FLOW_WAIT, STEP_JOB, CALL_JOB);
         after(STEP_JOB, CALL_JOB, &not_found, NULL);
@@ -419,6 +424,7 @@ static void test_change_job(void **state) {
         in.memo = "95733 1700000000000000 2";
         after(STEP_JOB, CALL_JOB, &ok, &silent);
         is_dead("without a word");
+        assert_int_equal(next.step, STEP_START);
         in.wall = START_TIME + 6 * USEC_PER_HOUR;
         after(STEP_JOB, CALL_JOB, &ok, &running);
         is_dead("doesn't end");
@@ -486,6 +492,24 @@ static void test_enable(void **state) {
         is(FLOW_DONE, STEP_START);
 }
 
+static void test_unlock(void **state) {
+        Action unlock = enable;
+        Answer a;
+
+        (void) state;
+        unlock.after.status = "unlocked";
+        in.action = &unlock;
+        a = got(false, true, NULL, 0, "a@example.com");
+        after(STEP_START, CALL_GET, &ok, &a);
+        is_call(FLOW_CALL, STEP_START, CALL_UNLOCK);
+        after(STEP_START, CALL_UNLOCK, &ok, &silent);
+        is_call(FLOW_CALL, STEP_UNLOCKED, CALL_GET);
+        /* Disabled meanwhile, by somebody else. */
+        a = got(true, false, NULL, 0, "a@example.com");
+        after(STEP_UNLOCKED, CALL_GET, &ok, &a);
+        is(FLOW_DONE, STEP_UNLOCKED);
+}
+
 static void test_unknown(void **state) {
         static const Action delete = { .kind = ACTION_DELETE, .remote_id = "x" };
 
@@ -509,7 +533,7 @@ int main(void) {
                 TEST(test_create_seen),   TEST(test_create_job_seen), TEST(test_update),
                         TEST(test_change_job),
                 TEST(test_disable),       TEST(test_enable),          TEST(test_unknown),
-                TEST(test_applications_are_named),
+                TEST(test_applications_are_named), TEST(test_unlock),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -705,6 +705,7 @@ static void test_links(void **state) {
                         .origin = LINK_ADOPTED,
                         .since = 99,
                         .out_for = 12,
+                        .was_disabled = true,
         };
         Link b = { .person = "q", .remote_id = "17", .origin = LINK_CREATED, .since = 5 };
         Links *links = NULL;
@@ -726,8 +727,9 @@ static void test_links(void **state) {
         assert_int_equal(links->items[0].origin, LINK_ADOPTED);
         assert_int_equal(links->items[0].since, 99);
         assert_int_equal(links->items[0].out_for, 12);
-        assert_false(links->items[0].gone);
+        assert_true(!links->items[0].gone && links->items[0].was_disabled);
         assert_null(links->items[1].address);
+        assert_false(links->items[1].was_disabled);
         assert_int_equal(links->items[1].origin, LINK_CREATED);
         links = links_free(links);
 
