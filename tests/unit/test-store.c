@@ -170,7 +170,7 @@ static void test_newer_version(void **state) {
         assert_int_equal(ask_sql(f, "PRAGMA user_version"), 4711);
 }
 
-/* A held plan of the first schema is one of the slot "plan". */
+/* A held plan of the first schema is one of the slot "plan"; what its links don't know is nothing. */
 static void test_schema_1(void **state) {
         _cleanup_(held_plan_freep) HeldPlan *held = NULL;
         Fixture *f = *state;
@@ -185,8 +185,11 @@ static void test_schema_1(void **state) {
                    " STRICT, WITHOUT ROWID;"
                    "INSERT INTO held VALUES ('t', '0123456789ab', 'why', 7);"
                    "INSERT INTO held_action VALUES ('t', 0, 'bob', 'create', 'b@x', NULL, NULL, '{}');"
+                   "ALTER TABLE link DROP COLUMN was_disabled;"
+                   "INSERT INTO link VALUES ('t', 'bob', '17', NULL, NULL, NULL, 'created', 1, 0, 0);"
                    "PRAGMA user_version = 1;");
         reopen(f);
+        assert_int_equal(ask_sql(f, "SELECT sum(was_disabled) + count(*) FROM link"), 1);
         ok(store_held_get(f->store, "t", HELD_PLAN, &held));
         assert_non_null(held);
         assert_string_equal(held->hash, "0123456789ab");
