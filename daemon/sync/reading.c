@@ -23,6 +23,7 @@ struct Reading {
         uint64_t duplicates;
         int store_result;
         usec_t certificate_warned;
+        bool *missing_said;             /* per group: it doesn't exist, and that was said */
         reading_done_t done;
         void *userdata;
 };
@@ -79,6 +80,14 @@ static int group_key(const char *dn, char **ret) {
         return asprintf(ret, "group:%s", dn) < 0 ? -ENOMEM : 0;
 }
 
+/* Once, until it is there. */
+static void say_missing(Reading *r, size_t i, bool missing) {
+        if (missing)
+                log_event(r->missing_said[i] ? LOG_DEBUG : LOG_WARNING, NULL,
+                          "directory: group %s doesn't exist: it has no members", r->config->groups[i]);
+        r->missing_said[i] = missing;
+}
+
 static int check_groups(Reading *r, const ReadResult *read, ReadingResult *result) {
         for (size_t i = 0; i < r->config->n_groups; i++) {
                 _cleanup_(freep) char *key = NULL;
@@ -99,9 +108,7 @@ static int check_groups(Reading *r, const ReadResult *read, ReadingResult *resul
                                           r->config->groups[i],
                                           read->groups[i].found ? "is empty" : "is gone",
                                           (unsigned long long) before);
-                if (!read->groups[i].found && before == 0)
-                        log_warning("directory: group %s doesn't exist: it has no members",
-                                    r->config->groups[i]);
+                say_missing(r, i, !read->groups[i].found);
         }
         return 0;
 }
@@ -289,9 +296,12 @@ static void on_done(const ReadResult *read, void *userdata) {
 
 int reading_new(Loop *loop, Store *store, const Config *config, Source *source, const Secret *bind_secret,
                 uint32_t needs, bool dry_run, Reading **ret) {
-        Reading *r = calloc(1, sizeof(*r));
+        _cleanup_(reading_freep) Reading *r = calloc(1, sizeof(*r));
 
         if (!r)
+                return -ENOMEM;
+        r->missing_said = calloc(config->n_groups + 1, sizeof(*r->missing_said));
+        if (!r->missing_said)
                 return -ENOMEM;
         r->loop = loop;
         r->store = store;
@@ -300,7 +310,7 @@ int reading_new(Loop *loop, Store *store, const Config *config, Source *source, 
         r->bind_secret = bind_secret;
         r->needs = needs;
         r->dry_run = dry_run;
-        *ret = r;
+        *ret = TAKE(r);
         return 0;
 }
 
@@ -308,6 +318,7 @@ Reading *reading_free(Reading *r) {
         if (!r)
                 return NULL;
         reading_cancel(r);
+        free(r->missing_said);
         free(r);
         return NULL;
 }

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from lib.company import Company, Person
+from lib.company import Company, Person, group_dn
 from lib.daemon import find_binary
 from lib.process import children, never
 
@@ -28,6 +28,16 @@ def test_life(idsyncd, slapd, standin):
     assert daemon.warnings() == []
     assert daemon.terminate() == 0
     assert daemon.notify.values("STOPPING") == ["1"] and "started with" in daemon.log()
+
+
+def test_missing_group_is_said_once(idsyncd, slapd, standin):
+    idsyncd.target["groups"].append(group_dn("nobody-made-it"))
+    daemon = idsyncd.start()
+    for uid in ("first", "second", "third"):
+        slapd.add_person(Person(uid), "umbrella")
+        daemon.wait_for(lambda uid=uid: standin.account(f"{uid}@example.com"), 6, f"{uid}, a poll later")
+    assert daemon.log().count("warning: directory: group cn=nobody-made-it") == 1
+    assert daemon.terminate() == 0
 
 
 def test_watchdog_is_off_without_a_manager(idsyncd, standin):
