@@ -262,7 +262,8 @@ int channel_request(Channel *c, CallRequest *built, const Secret *authorization,
         return http_request_start(c->channels->http, &spec, done, userdata, ret);
 }
 
-/* Budget and the caller's own record are one transaction, durable before the first byte. */
+/* Budget and the caller's own record are one transaction, durable before the first byte. 0;
+ * CHANNEL_E_NOT_WANTED; negative. */
 static int call_record(ChannelCall *call, CallInput *in, usec_t wall) {
         Channels *cs = call->channel->channels;
         int r;
@@ -273,13 +274,23 @@ static int call_record(ChannelCall *call, CallInput *in, usec_t wall) {
         r = budget_spend(call->channel->budget, false, wall);
         if (r >= 0 && call->spec.prepare)
                 r = call->spec.prepare(in, call->spec.userdata);
-        if (r >= 0)
+        if (r == 0)
                 r = call->channel->driver->build(call->channel->config, in, &call->built);
-        if (r < 0) {
+        if (r != 0) {
                 store_rollback(cs->store);
                 return r;
         }
         return store_commit(cs->store);
+}
+
+static void call_not_wanted(ChannelCall *call) {
+        const Outcome outcome = {
+                .class = OUTCOME_TRANSIENT,
+                .hint = HINT_NOT_WANTED,
+                .detail = "not sent: the action was ended meanwhile",
+        };
+
+        call_finish(call, &outcome);
 }
 
 /* The request can't be made of what the action says: nothing that waiting would mend, and nobody else's
@@ -325,6 +336,10 @@ static void call_send(ChannelCall *call, usec_t wall) {
         TAILQ_REMOVE(&c->channels->pending, call, link);
         call->in = (CallInput){ .call = call->spec.call };
         r = call_record(call, &call->in, wall);
+        if (r == CHANNEL_E_NOT_WANTED) {
+                call_not_wanted(call);
+                return;
+        }
         failpoint("call-recorded");
         if (r >= 0)
                 r = channel_request(c, &call->built, token_of(c, call->spec.call)->bearer,

@@ -33,6 +33,7 @@ const TargetDriver *channel_driver(const Channel *channel);
 /* The login of the API's own user; NULL: a key has none. */
 const char *channel_own_login(const Channel *channel);
 
+#define CHANNEL_E_NOT_WANTED 1
 typedef struct ChannelSpec {
         Call call;
         CallPriority priority;
@@ -43,7 +44,8 @@ typedef struct ChannelSpec {
         unsigned *places;
         /* Right before sending, within the transaction that records the call in the budget: fills in what
          * the call needs (valid until this call's done). Negative: it isn't sent, done gets
-         * OUTCOME_TRANSIENT. */
+         * OUTCOME_TRANSIENT. CHANNEL_E_NOT_WANTED: nor is it, with HINT_NOT_WANTED: that is nobody's
+         * fault. */
         int (*prepare)(CallInput *in, void *userdata);
         /* A body that isn't kept, as it comes (HttpSpec.on_data); NULL: it is kept. */
         void (*on_data)(const char *data, size_t len, void *userdata);

@@ -138,6 +138,13 @@ static void end_batch(Resetter *r, const End *end, const Outcome *outcome) {
         r->hooks.changed(r->hooks.userdata);
 }
 
+/* The rows stay as they are: the next batch is made of those that still wait. */
+static void leave_batch(Resetter *r) {
+        forget_batch(r);
+        loop_task_arm(r->task);
+        r->hooks.changed(r->hooks.userdata);
+}
+
 static void end_refused(Resetter *r, const Outcome *outcome) {
         bool halve = r->n_items > 1 && (outcome->http_status == 400 || outcome->http_status == 413 ||
                                         outcome->http_status == 422);
@@ -171,7 +178,9 @@ static void on_done(const Outcome *outcome, bool sent _unused_, void *userdata) 
 
         failpoint("reset-answered");
         r->call = NULL;
-        if (outcome->class == OUTCOME_OK || outcome->class == OUTCOME_ALREADY) {
+        if (outcome->hint == HINT_NOT_WANTED)
+                leave_batch(r);
+        else if (outcome->class == OUTCOME_OK || outcome->class == OUTCOME_ALREADY) {
                 /* Grown back step by step: the bad member may have been the only one. */
                 r->next_size = r->next_size * 2 < r->target->reset_batch ? r->next_size * 2
                                                                          : r->target->reset_batch;
@@ -204,6 +213,8 @@ static int on_prepare(CallInput *in, void *userdata) {
                 /* Only now: the call may have waited while the listing changed. */
                 r->accounts[i] = accounts ? accounts_by_id(accounts, r->actions[i]->remote_id) : NULL;
                 q = store_queue_running(r->store, r->items[i]->id, 0, loop_wall(r->loop));
+                if (q == -EINVAL || q == -ENOENT)
+                        return CHANNEL_E_NOT_WANTED;
                 if (q >= 0)
                         q = note_mark(r, i);
                 if (q < 0)

@@ -261,7 +261,8 @@ static int on_prepare(CallInput *in, void *userdata) {
                 if (r < 0)
                         return r;
         }
-        return store_queue_running(w->store, job->item->id, job->step, loop_wall(w->loop));
+        r = store_queue_running(w->store, job->item->id, job->step, loop_wall(w->loop));
+        return r == -EINVAL || r == -ENOENT ? CHANNEL_E_NOT_WANTED : r;
 }
 
 static int on_decode(const HttpResult *result, void *userdata, ErrCtx *err) {
@@ -286,6 +287,10 @@ static void on_call_done(const Outcome *outcome, bool sent, void *userdata) {
         job->call = NULL;
         job->sent = sent;
         job->password = secret_free(job->password);
+        if (own.hint == HINT_NOT_WANTED) {
+                job_end(job);
+                return;
+        }
         if (own.class == OUTCOME_UNCERTAIN) {
                 job->item->was_uncertain = true;
                 count_try(job);

@@ -35,6 +35,7 @@ typedef enum OutcomeHint {
         HINT_NOT_FOUND,         /* 404 to a read of one account or job: class OK, and nothing to decode */
         /* Primavera: another job runs (THROTTLED), or may (REJECTED): nothing is parked, the flow waits */
         HINT_JOB_RUNNING,
+        HINT_NOT_WANTED,        /* never sent: its action was ended meanwhile (TRANSIENT); no flow sees it */
 } OutcomeHint;
 
 typedef struct Outcome {

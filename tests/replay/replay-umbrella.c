@@ -4,7 +4,9 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
+#include <unistd.h>
 
+#include "base/log.h"
 #include "play.h"
 
 static size_t n_calls(const char *method, const char *part) {
@@ -368,6 +370,60 @@ static void test_look_during_listing(void **state _unused_) {
         play_teardown(&play);
 }
 
+/* ---- an action that ends while its call waits for the budget ---- */
+
+typedef struct Rows { int64_t ids[64]; size_t n; } Rows;
+
+static int note_waiting(const QueueItem *item, void *userdata) {
+        Rows *rows = userdata;
+
+        if (item->state == QUEUE_WAITING)
+                rows->ids[rows->n++] = item->id;
+        return 0;
+}
+
+static bool says(FILE *log, const char *text) {
+        char line[1024];
+        bool found = false;
+
+        rewind(log);
+        while (fgets(line, sizeof(line), log))
+                found |= strstr(line, text) != NULL;
+        return found;
+}
+
+static void test_ended_while_it_waits(void **state _unused_) {
+        const QueueChange dropped = { .state = QUEUE_DROPPED };
+        FILE *log = tmpfile();
+        int before = dup(STDERR_FILENO);
+        Rows rows = { 0 };
+        Play play;
+        size_t n;
+
+        play_setup(&play, 10, "rate = { second = 5; minute = 5; half_hour = 350; };", "");
+        play_start(&play);
+        play_run(play.loop, 10 * USEC_PER_SEC);
+        n = play_umbrella.n;
+        assert_int_equal(store_queue_list(play.store, "umbrella", INT64_MAX, note_waiting, &rows), 0);
+        assert_int_equal(rows.n, 10 - n);
+        for (size_t i = 0; i < rows.n; i++)
+                assert_int_equal(store_queue_change(play.store, rows.ids[i], &dropped, loop_wall(play.loop)),
+                                 0);
+        log_setup(LOG_TARGET_CONSOLE, LOG_INFO);
+        assert_true(log && before >= 0 && dup2(fileno(log), STDERR_FILENO) >= 0);
+        play_run(play.loop, 3 * USEC_PER_MINUTE);
+        assert_true(dup2(before, STDERR_FILENO) >= 0);
+        close(before);
+        /* Nobody is to blame: neither the store, nor the API, nor the person. */
+        assert_false(says(log, "err"));
+        assert_false(says(log, "warning"));
+        fclose(log);
+        assert_int_equal(play_umbrella.n, n);
+        assert_int_equal(play_counts(&play).dead, 0);
+        assert_int_equal(play_counts(&play).waiting, 0);
+        play_teardown(&play);
+}
+
 /* ---- absence ---- */
 
 static void test_directory_fails(void **state _unused_) {
@@ -436,6 +492,7 @@ int main(void) {
                 cmocka_unit_test(test_queue_without_directory),
                 cmocka_unit_test(test_removal_without_directory),
                 cmocka_unit_test(test_look_during_listing),
+                cmocka_unit_test(test_ended_while_it_waits),
                 cmocka_unit_test(test_directory_fails),
                 cmocka_unit_test(test_nothing_to_do),
         };
