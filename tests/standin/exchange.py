@@ -28,6 +28,7 @@ SWITCHES = {
               "lifetime": None,             # what is true; None: the same
               "token_type": "Bearer"},
     "certificate": "good",
+    "clock": 0,                             # seconds that the Date of every answer is ahead
     "extra_headers": {},                    # on every answer
     "latency": 0,                           # seconds before every answer
     "keep_alive": 0,                        # requests on a connection until it is closed (announced); 0: no limit
@@ -119,6 +120,7 @@ class StandIn:
             elif reply is None:
                 reply = Reply(500)
         reply.headers += headers
+        reply.clock = self.switches["clock"]
         self._send(link, request, entry, reply, fault)
 
     def _send(self, link, request, entry, reply, fault):

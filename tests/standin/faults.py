@@ -108,6 +108,7 @@ class Faults:
 def own_reply(do, reply, status, body=b"", content_type="application/json"):
     answer = Reply(status, body, [h for h in reply.headers if "ratelimit" in h[0]], content_type)
     answer.headers += [tuple(pair) for pair in do.get("headers", {}).items()]
+    answer.clock = reply.clock
     return answer
 
 

@@ -48,6 +48,7 @@ class Reply:
         self.headers = list(headers)
         self.content_type = content_type
         self.reason = None
+        self.clock = 0          # seconds that the Date is ahead
 
     @property
     def body(self):
@@ -63,7 +64,7 @@ class Reply:
             reason = self.reason or HTTPStatus(self.status).phrase
         except ValueError:
             reason = "Unknown"
-        lines = [f"HTTP/1.1 {self.status} {reason}", f"Date: {formatdate(usegmt=True)}"]
+        lines = [f"HTTP/1.1 {self.status} {reason}", f"Date: {formatdate(time.time() + self.clock, usegmt=True)}"]
         if self.content_type and (length or self.pieces or self.body):
             lines.append(f"Content-Type: {self.content_type}")
         if length is None:
