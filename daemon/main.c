@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "base/log.h"
+#include "check-once.h"
 #include "manager.h"
 #include "once.h"
 
@@ -16,7 +17,7 @@ static int load_config(const Options *options, Config **ret) {
         r = config_load(options->config, options->credentials, &problems, ret);
         for (size_t i = 0; i < problems.n_lines; i++)
                 fprintf(stderr, "%s\n", problems.lines[i]);
-        for (size_t i = 0; r == 0 && i < problems.n_notices; i++)
+        for (size_t i = 0; r == 0 && !options->check && i < problems.n_notices; i++)
                 log_notice("%s", problems.notices[i]);
         config_problems_deinit(&problems);
         if (r < 0)
@@ -32,7 +33,12 @@ static int open_store(const Options *options, Store **ret) {
 
         r = store_open(options->state, ret, &pid, &err);
         if (r == STORE_E_LOCKED)
-                log_error("%s", err.text);
+                log_error("%s%s%s", err.text, options->check || options->once ? ": ask it: idsyncctl " : "",
+                          options->check        ? "check"
+                          : options->n_approvals ? "approve"
+                          : options->reset      ? "reset"
+                          : options->once       ? "sync"
+                                                : "");
         else if (r != 0)
                 log_event(LOG_ERR, &fields, "%s", *err.text ? err.text : strerror(-r));
         return r;
@@ -61,7 +67,10 @@ static void block_signals(void) {
 static ExitCode run(const Options *options) {
         _cleanup_(config_unrefp) Config *config = NULL;
         _cleanup_(store_freep) Store *store = NULL;
+        ExitCode code = options->check ? check_once_files(options) : EXIT_IN_STEP;
 
+        if (code != EXIT_IN_STEP)
+                return code;
         if (load_config(options, &config) != 0)
                 return EXIT_CONFIG;
         if (options->check_config)
@@ -69,6 +78,8 @@ static ExitCode run(const Options *options) {
         block_signals();
         if (open_store(options, &store) != 0)
                 return EXIT_STATE;
+        if (options->check)
+                return check_once_run(options, config, store);
         return options->once ? once_run(options, config, store) : manager_run(options, config, store);
 }
 

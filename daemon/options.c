@@ -10,6 +10,7 @@
 
 enum {
         OPT_CHECK_CONFIG = 0x100,
+        OPT_CHECK,
         OPT_ONCE,
         OPT_WAIT,
         OPT_DRY_RUN,
@@ -28,6 +29,7 @@ enum {
 static const struct option long_options[] = {
         { "config", required_argument, NULL, 'c' },
         { "check-config", no_argument, NULL, OPT_CHECK_CONFIG },
+        { "check", no_argument, NULL, OPT_CHECK },
         { "once", no_argument, NULL, OPT_ONCE },
         { "wait", required_argument, NULL, OPT_WAIT },
         { "dry-run", no_argument, NULL, OPT_DRY_RUN },
@@ -54,6 +56,7 @@ void options_print_help(FILE *out) {
               "\n"
               "  -c, --config FILE       configuration (default " SYSCONFDIR "/idsyncd/idsyncd.conf)\n"
               "      --check-config      check configuration and credential files, and exit\n"
+              "      --check             check configuration, directory and targets by reading, and exit\n"
               "      --once              one cycle for all targets, work the queue, and exit\n"
               "      --wait D            with --once: go on while something is due within D (default 60s)\n"
               "      --dry-run           with --once: print the plan, change nothing\n"
@@ -63,7 +66,7 @@ void options_print_help(FILE *out) {
               "      --target T          the target of --reset\n"
               "      --full              with --once: read the whole directory, whatever is remembered of "
               "it\n"
-              "      --json              with --once: one JSON document on standard output\n"
+              "      --json              with --once or --check: one JSON document on standard output\n"
               "      --state DIR         state directory (default $STATE_DIRECTORY, else " LOCALSTATEDIR
               "/lib/idsyncd)\n"
               "      --credentials DIR   credential files (default $CREDENTIALS_DIRECTORY)\n"
@@ -163,6 +166,7 @@ static int parse_value(Options *o, int c, const char *value, ErrCtx *err) {
 static int parse_flag(Options *o, int c) {
         bool *const flags[] = {
                 [OPT_CHECK_CONFIG - OPT_CHECK_CONFIG] = &o->check_config,
+                [OPT_CHECK - OPT_CHECK_CONFIG] = &o->check,
                 [OPT_ONCE - OPT_CHECK_CONFIG] = &o->once,
                 [OPT_DRY_RUN - OPT_CHECK_CONFIG] = &o->dry_run,
                 [OPT_FULL - OPT_CHECK_CONFIG] = &o->full,
@@ -183,7 +187,7 @@ static int parse_flag(Options *o, int c) {
 
 static int check_combination(const Options *o, bool wait_given, ErrCtx *err) {
         const struct { bool given; const char *name; } with_once[] = {
-                { o->dry_run, "--dry-run" }, { o->json, "--json" }, { o->full, "--full" },
+                { o->dry_run, "--dry-run" }, { o->json && !o->check, "--json" }, { o->full, "--full" },
                 { o->n_approvals > 0, "--approve" }, { wait_given, "--wait" }, { o->reset, "--reset" },
                 { o->target, "--target" },
         };
@@ -191,8 +195,9 @@ static int check_combination(const Options *o, bool wait_given, ErrCtx *err) {
         for (size_t i = 0; i < ELEMENTSOF(with_once); i++)
                 if (with_once[i].given && !o->once)
                         return usage(err, "%s goes with --once", with_once[i].name);
-        if (o->once && o->check_config)
-                return usage(err, "%s and --once are two jobs: give one of them", "--check-config");
+        if (o->once + o->check + o->check_config > 1)
+                return usage(err, "%s, --check and --once are three jobs: give one of them",
+                             "--check-config");
         if (!o->reset != !o->target)
                 return usage(err, "%s: --reset and --target go together", o->reset ? "--reset" : "--target");
         if (o->dry_run && o->reset)

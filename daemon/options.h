@@ -12,7 +12,7 @@ typedef struct Options {
         const char *config;             /* file */
         char *state, *credentials;      /* directories */
         char *reader;                   /* path of idsyncd-directory */
-        bool check_config, once, dry_run, full, json, help, version;
+        bool check_config, check, once, dry_run, full, json, help, version;
         usec_t wait;
         char **approvals;
         size_t n_approvals;

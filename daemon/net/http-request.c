@@ -168,20 +168,32 @@ static void describe(const HttpRequest *r, HttpResult *result) {
                                      sizeof(result->error));
 }
 
-/* notAfter of the peer's own certificate, which is the first of the chain. */
-static usec_t certificate_end(HttpRequest *r) {
+/* notAfter; 0: it can't be read. */
+static usec_t end_of_certificate(const struct curl_slist *line) {
         static const char label[] = "Expire date:";
-        struct curl_certinfo *info = NULL;
         usec_t end = 0;
 
-        if (curl_easy_getinfo(r->easy, CURLINFO_CERTINFO, &info) != CURLE_OK || !info ||
-            info->num_of_certs < 1)
-                return 0;
-        for (struct curl_slist *line = info->certinfo[0]; line; line = line->next)
+        for (; line; line = line->next)
                 if (strncmp(line->data, label, sizeof(label) - 1) == 0)
                         (void) http_date_parse(line->data + sizeof(label) - 1,
                                                strlen(line->data) - sizeof(label) + 1, &end);
         return end;
+}
+
+/* The peer's own certificate is the first of the chain. */
+static void read_chain(HttpRequest *r, HttpResult *result) {
+        struct curl_certinfo *info = NULL;
+        usec_t end;
+
+        if (curl_easy_getinfo(r->easy, CURLINFO_CERTINFO, &info) != CURLE_OK || !info)
+                return;
+        for (int i = 0; i < info->num_of_certs; i++) {
+                end = end_of_certificate(info->certinfo[i]);
+                if (i == 0)
+                        result->certificate_end = end;
+                if (end > loop_wall(r->loop) && (result->chain_end == 0 || end < result->chain_end))
+                        result->chain_end = end;
+        }
 }
 
 void http_request_result(HttpRequest *r, HttpResult *result) {
@@ -194,7 +206,7 @@ void http_request_result(HttpRequest *r, HttpResult *result) {
                 r->data[r->len] = '\0';
         result->body = r->data ? r->data : "";
         result->body_len = r->data ? r->len : 0;
-        result->certificate_end = certificate_end(r);
+        read_chain(r, result);
         result->duration = usec_sub(loop_now(r->loop), r->begun);
         describe(r, result);
 }

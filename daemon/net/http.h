@@ -64,7 +64,9 @@ typedef struct HttpResult {
         usec_t retry_after;             /* span from now */
         int64_t remaining[_HTTP_WINDOW_MAX];    /* x-ratelimit-remaining-{second,minute,1800}; -1: absent */
         usec_t date;                    /* Date header as wall time, 0: absent; for clock skew */
-        usec_t certificate_end;         /* notAfter of the peer's certificate, 0: unknown */
+        /* notAfter of the peer's certificate, and the earliest of all that it sent but those that have ended
+         * (they weren't needed); 0: unknown, as on a connection that was there before */
+        usec_t certificate_end, chain_end;
         usec_t duration;
         char error[256];                /* what failed, for people; no secrets */
 } HttpResult;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Shared by channel.c (calls), channel-token.c and channel-park.c alone. */
+/* Shared by channel.c (calls), channel-facts.c, channel-token.c and channel-park.c alone. */
 #pragma once
 
 #include <sys/queue.h>
@@ -44,6 +44,7 @@ struct Channel {
         /* of the organization; of the key's own, for some calls of child organizations */
         Token token, parent_token;
         usec_t certificate_warned;
+        ChannelFacts facts;             /* but for what the token itself tells */
         /* parking */
         char scope[300], credentials[9];
         Park park;                      /* until 0: not parked; tries 0: nothing failed lately */
@@ -74,6 +75,9 @@ int channel_request(Channel *c, CallRequest *built, const Secret *authorization,
                     HttpRequest **ret);
 void channel_answered(Channel *c, Call call, const HttpResult *result, Outcome *ret);
 void channel_throttle(Channel *c, const Outcome *outcome);
+
+/* channel-facts.c */
+void channel_note(Channel *c, const HttpResult *result);
 
 /* channel-token.c */
 void token_init(Token *t, Channel *c, bool parent);

@@ -65,6 +65,10 @@ static void on_token(HttpRequest *request _unused_, const HttpResult *result, vo
         channel_answered(c, CALL_TOKEN, result, &outcome);
         if (outcome.class == OUTCOME_OK)
                 (void) keep_token(t, result, &outcome);
+        if (!t->parent) {
+                c->facts.token_asked = true;
+                c->facts.token = outcome;
+        }
         if (outcome.class == OUTCOME_THROTTLED)
                 channel_throttle(c, &outcome);
         else if (outcome.class != OUTCOME_OK) {

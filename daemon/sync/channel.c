@@ -9,8 +9,6 @@
 #include "base/log.h"
 #include "sync/channel-internal.h"
 
-#define CERTIFICATE_WARNING (14 * USEC_PER_DAY)
-
 /* ---- the life of a call ---- */
 
 static ChannelCall *call_free(ChannelCall *call) {
@@ -76,6 +74,10 @@ bool channel_call_is_sent(const ChannelCall *call) {
         return call->sent;
 }
 
+bool channel_call_is_waiting(const ChannelCall *call) {
+        return !call->sent && !call->finished;
+}
+
 void channel_fail_pending(Channel *c, const Outcome *outcome) {
         ChannelCall *call, *next;
 
@@ -102,19 +104,6 @@ static void on_complete(void *userdata) {
 }
 
 /* ---- answers ---- */
-
-static void warn_certificate(Channel *c, usec_t end) {
-        usec_t wall = loop_wall(c->channels->loop);
-        char text[USEC_FORMAT_MAX];
-        LogFields fields = { .message_id = MSGID_CERTIFICATE_ENDS, .target = c->config->name };
-
-        if (end == 0 || end > usec_add(wall, CERTIFICATE_WARNING) ||
-            usec_sub(wall, c->certificate_warned) < USEC_PER_DAY)
-                return;
-        c->certificate_warned = wall;
-        log_event(LOG_WARNING, &fields, "%s: the certificate of %s ends at %s", c->config->name,
-                  c->config->url, usec_format_wall(end, text));
-}
 
 /* An API may repeat what it was sent: that must come neither into the log nor into the store. */
 static void blank(const Secret *secret, char *text) {
@@ -143,7 +132,7 @@ void channel_answered(Channel *c, Call call, const HttpResult *result, Outcome *
         blank(c->secret, ret->detail);
         if (call != CALL_TOKEN)
                 budget_hint(c->budget, result, loop_wall(c->channels->loop));
-        warn_certificate(c, result->certificate_end);
+        channel_note(c, result);
         fields.outcome = outcome_class_to_string(ret->class);
         log_event(LOG_DEBUG, &fields, "%s: %s: %s", c->config->name, call_to_string(call), fields.outcome);
 }

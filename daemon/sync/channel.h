@@ -66,6 +66,9 @@ bool channel_call_is_sent(const ChannelCall *call);
 /* Gives back n calls that were set aside and not used. */
 void channel_give_back(Channel *channel, unsigned n);
 
+/* It waits for its turn, as opposed to being under way or over. */
+bool channel_call_is_waiting(const ChannelCall *call);
+
 /* The wall time from which a call may go out: parking and budget; <= loop_wall(): now. */
 usec_t channel_next_free(Channel *channel);
 /* The same for a call that waits: what must be free after it counts. */
@@ -80,5 +83,20 @@ bool channel_is_paused(const Channel *channel);
 void channel_set_paused(Channel *channel, bool paused);
 /* An operator's word that the target can be called again: parking ends at once, and its times begin anew. */
 void channel_unpark(Channel *channel);
+/* What the answers so far told beside what was asked. */
+typedef struct ChannelFacts {
+        usec_t heard;                   /* monotonic: when the server last said anything; 0: never */
+        bool token_asked;               /* `token` is the outcome of the last token call */
+        Outcome token;
+        bool has_token;
+        usec_t token_left;              /* USEC_INFINITY: this target needs none */
+        bool has_skew;
+        int64_t skew;                   /* the server's clock minus ours, to a second or so */
+        /* of the last handshake; 0: unknown. refused: why it failed, "" */
+        usec_t certificate_end, chain_end;
+        char refused[256];
+} ChannelFacts;
+void channel_facts(const Channel *channel, ChannelFacts *ret);
+
 /* Actions that succeeded at this target so far, to tell a bad action from a bad target. */
 uint64_t channel_successes(const Channel *channel);

@@ -184,6 +184,22 @@ bool engine_is_idle(const Engine *e) {
         return true;
 }
 
+int engine_check(Engine *e, const char *file, check_done_t done, void *userdata, Check **ret) {
+        const CheckInput in = {
+                .loop = e->options.loop,
+                .config = e->config,
+                .file = file,
+                .credentials = e->options.credentials,
+                .reader = e->options.reader,
+                .bind_secret = e->bind_secret,
+                .needs = needed_fields(e->config),
+                .remotes = e->remotes,
+                .n_remotes = e->n_remotes,
+        };
+
+        return check_start(&in, done, userdata, ret);
+}
+
 const Config *engine_config(const Engine *e) {
         return e->config;
 }

@@ -3,6 +3,7 @@
  * new one. */
 #pragma once
 
+#include "sync/check.h"
 #include "sync/cycle.h"
 
 typedef struct Engine Engine;
@@ -33,6 +34,10 @@ void engine_start(Engine *engine);
 /* Stops all but what was sent already; engine_is_idle() tells when that ended. */
 void engine_drain(Engine *engine);
 bool engine_is_idle(const Engine *engine);
+
+/* As check_start(). file: the configuration file. The check must be freed before the engine, and before
+ * it is drained. */
+int engine_check(Engine *engine, const char *file, check_done_t done, void *userdata, Check **ret);
 
 const Config *engine_config(const Engine *engine);
 Cycle *engine_cycle(Engine *engine);

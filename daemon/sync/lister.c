@@ -55,6 +55,10 @@ bool lister_is_running(const Lister *l) {
         return l->done;
 }
 
+bool lister_is_waiting(const Lister *l) {
+        return l->call && channel_call_is_waiting(l->call);
+}
+
 const Roles *lister_roles(const Lister *l) {
         return &l->roles;
 }

@@ -24,6 +24,8 @@ DEFINE_CLEANUP(Lister *, lister_free);
 int lister_start(Lister *lister, bool with_roles, bool may_end_short, const Links *links, lister_done_t done,
                  void *userdata);
 bool lister_is_running(const Lister *lister);
+/* Its next call waits for its turn. */
+bool lister_is_waiting(const Lister *lister);
 void lister_cancel(Lister *lister);
 /* The roles of the API, as last read; n = 0 before. Borrowed. */
 const Roles *lister_roles(const Lister *lister);

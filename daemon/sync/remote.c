@@ -27,6 +27,10 @@ const TargetConfig *remote_config(const Remote *r) {
         return r->target;
 }
 
+Channel *remote_channel(Remote *r) {
+        return r->channel;
+}
+
 const RemoteReport *remote_report(const Remote *r) {
         return &r->report;
 }

@@ -68,6 +68,8 @@ int remote_new(const RemoteEnv *env, Channel *channel, Remote **ret);
 Remote *remote_free(Remote *remote);
 DEFINE_CLEANUP(Remote *, remote_free);
 const TargetConfig *remote_config(const Remote *remote);
+/* Borrowed: for a check, which calls beside all that the remote does. */
+Channel *remote_channel(Remote *remote);
 const RemoteReport *remote_report(const Remote *remote);
 
 /* Lists (unless the cached listing is young enough), compares, judges, queues. done: once, never from

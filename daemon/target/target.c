@@ -124,6 +124,8 @@ int call_url_end(StrBuf *b, int r, char **ret) {
 static const TargetDriver drivers[_TARGET_TYPE_MAX] = {
         [TARGET_UMBRELLA_GOV] = {
                 .label = "Umbrella for Government",
+                .rights_read = "admin.users:read, admin.roles:read",
+                .rights_write = "admin.users:write",
                 .capabilities = {
                         .create = true,
                         .recreate = true,
@@ -135,6 +137,8 @@ static const TargetDriver drivers[_TARGET_TYPE_MAX] = {
         },
         [TARGET_UMBRELLA] = {
                 .label = "Umbrella",
+                .rights_read = "admin.users:read, admin.roles:read",
+                .rights_write = "admin.users:write; for resets admin.passwordreset:write",
                 .capabilities = {
                         .create = true,
                         .recreate = true,
@@ -149,6 +153,8 @@ static const TargetDriver drivers[_TARGET_TYPE_MAX] = {
         /* One job at a time: so one at a time of all that may need one. */
         [TARGET_PRIMAVERA] = {
                 .label = "Primavera",
+                .rights_read = "reading users",
+                .rights_write = "creating and changing users",
                 .capabilities = {
                         .create = true,
                         .role_update = true,

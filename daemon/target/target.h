@@ -228,6 +228,8 @@ typedef struct TargetDriver {
         unsigned kinds;                 /* bit per ActionKind: what is carried out here */
         unsigned serial;                /* bit per ActionKind: at most one of these runs at a time */
         PaceLimit token_limit;          /* of token calls; calls 0: none */
+        /* What a key must be allowed, for people: what listing proves, and what only a write would. */
+        const char *rights_read, *rights_write;
         bool has_roles_call;
         bool key_is_login;              /* the key is the login of the API's own user */
         unsigned parent_calls;          /* bit per Call: made with the token of the key's own organization */
