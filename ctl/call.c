@@ -13,6 +13,8 @@
 #define NAME "org.idsyncd1"
 #define PATH "/org/idsyncd1"
 #define CALL_TIMEOUT (60 * USEC_PER_SEC)
+/* The daemon gives a check up after 15 minutes, and says so. */
+#define CHECK_TIMEOUT (16 * USEC_PER_MINUTE)
 #define DEPTH_MAX 16
 
 static void bus_closep(sd_bus **bus) {
@@ -66,12 +68,16 @@ static ExitCode connect_bus(sd_bus **ret, ErrCtx *err) {
         return err_set(err, EXIT_NO_DAEMON, 0, "the system bus isn't there: %s", strerror(-r));
 }
 
+static usec_t timeout_of(sd_bus_message *m) {
+        return str_eq(sd_bus_message_get_member(m), "Check") ? CHECK_TIMEOUT : CALL_TIMEOUT;
+}
+
 static ExitCode call(sd_bus *bus, bool control, sd_bus_message *m, sd_bus_message **ret, ErrCtx *err) {
         sd_bus_error error = SD_BUS_ERROR_NULL;
         ExitCode code = EXIT_IN_STEP;
         int r;
 
-        r = sd_bus_call(bus, m, CALL_TIMEOUT, &error, ret);
+        r = sd_bus_call(bus, m, timeout_of(m), &error, ret);
         if (r < 0 && sd_bus_error_is_set(&error))
                 code = fail(control, &error, err);
         else if (r < 0)

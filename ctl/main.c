@@ -106,6 +106,10 @@ static ExitCode ask_sync(const Arguments *a, struct json_object **ret, ErrCtx *e
         return call_daemon(true, "Sync", ret, err, "b", (int) a->full);
 }
 
+static ExitCode ask_check(const Arguments *a _unused_, struct json_object **ret, ErrCtx *err) {
+        return call_daemon(true, "Check", ret, err, "");
+}
+
 static ExitCode ask_reset(const Arguments *a, struct json_object **ret, ErrCtx *err) {
         if (!a->target)
                 return err_set(err, EXIT_USAGE, 0, "reset: --target says where");
@@ -191,6 +195,8 @@ static const Verb verbs[] = {
                  show_orphans, NULL},
                 {"health", "", 0, 0, "one line for a monitoring system; exit code 0, 1, 2 or 3", NULL, NULL,
                  NULL, run_health},
+                {"check", "", 0, 0, "configuration, directory and targets, each looked at now",
+                 "idsyncd --check", ask_check, show_check, NULL},
                 {"approve", "HASH", 1, 1, "let exactly this held plan go ahead",
                  "idsyncd --once --approve HASH", ask_approve, show_message, NULL},
                 {"apply", "FILE", 1, 1, "do exactly what the file of plan -o has, or nothing",

@@ -13,6 +13,7 @@ void show_orphans(struct json_object *doc);
 /* The same for a spreadsheet: RFC 4180, with a row of headings. A cell that a spreadsheet might take for a
  * formula begins with an apostrophe. Targets without a listing are told on standard error. */
 void show_orphans_csv(struct json_object *doc);
+void show_check(struct json_object *doc);
 void show_explain(struct json_object *doc);
 void show_message(struct json_object *doc);
 /* One line; 0, 1, 2 as a monitoring plug-in counts. From the document of status. */

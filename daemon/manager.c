@@ -26,6 +26,7 @@ typedef struct Manager {
         Store *store;
         Engine *engine;
         Bus *bus;
+        Check *check;                   /* NULL: none is under way */
         usec_t started, next_poll;      /* wall */
         Config *next_config;            /* while the old engine drains for a reload */
         ManagerState state;
@@ -210,6 +211,45 @@ static int on_sync(bool full, ErrCtx *err, void *userdata) {
                                        : "has begun");
 }
 
+static void on_checked(const CheckLines *lines, void *userdata) {
+        Manager *m = userdata;
+
+        log_notice("the check is over: %zu of %zu failed, %zu with a warning",
+                   check_count(lines, CHECK_FAIL), lines->n, check_count(lines, CHECK_WARN));
+        bus_checked(m->bus, lines, NULL);
+        m->check = check_free(m->check);
+}
+
+static int on_check(ErrCtx *err, void *userdata) {
+        Manager *m = userdata;
+        int r;
+
+        if (m->state != MANAGER_RUNNING)
+                return err_set(err, 1, 0, "the daemon is %s: ask again", manager_state(m));
+        r = engine_check(m->engine, m->options->config, on_checked, m, &m->check);
+        if (r >= 0)
+                log_notice("a check is asked for by an operator");
+        return r;
+}
+
+static void on_check_cancel(void *userdata) {
+        Manager *m = userdata;
+
+        log_notice("the check is given up: nobody waits for its answer");
+        m->check = check_free(m->check);
+}
+
+/* It stands on the engine that is about to go. */
+static void give_up_check(Manager *m) {
+        char why[64];
+
+        if (!m->check)
+                return;
+        m->check = check_free(m->check);
+        snprintf(why, sizeof(why), "the daemon is %s: ask again", manager_state(m));
+        bus_checked(m->bus, NULL, why);
+}
+
 /* The bus is there, or it isn't: either way the service is. */
 static void on_settled(void *userdata) {
         Manager *m = userdata;
@@ -230,6 +270,8 @@ static int set_up_bus(Manager *m) {
                 .view = on_view,
                 .retry = on_ask_again,
                 .sync = on_sync,
+                .check = on_check,
+                .check_cancel = on_check_cancel,
                 .settled = on_settled,
                 .userdata = m,
         };
@@ -270,6 +312,7 @@ static void start_drain(Manager *m, ManagerState state) {
         m->drain_until = usec_add(loop_now(m->loop), DRAIN_MAX);
         loop_timer_stop(m->poll_timer);
         loop_timer_stop(m->retry_timer);
+        give_up_check(m);
         engine_drain(m->engine);
         loop_timer_after(m->drain_timer, 0);
 }
@@ -386,6 +429,7 @@ static int set_up_loop(Manager *m) {
 
 static void tear_down(Manager *m) {
         bus_free(m->bus);
+        check_free(m->check);
         engine_free(m->engine);
         config_unref(m->next_config);
         loop_timer_free(m->poll_timer);

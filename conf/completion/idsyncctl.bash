@@ -36,7 +36,7 @@ _idsyncctl() {
         [[ $verb != reset ]] || words+=' --target'
     else
         case $verb in
-            '') words='status targets plan explain queue history orphans health approve apply reject retry drop pause resume sync reset backup' ;;
+            '') words='status targets plan explain queue history orphans check health approve apply reject retry drop pause resume sync reset backup' ;;
             approve | reject) words=$(_idsyncctl_held) ;;
             retry) words=$(_idsyncctl_ids --dead) ;;
             drop) words="$(_idsyncctl_ids) $(_idsyncctl_ids --dead)" ;;

@@ -274,6 +274,10 @@ static int do_sync(ControlCall *call, sd_bus_error *error) {
         return finish(call, r, &text, error);
 }
 
+static int do_check(ControlCall *call, sd_bus_error *error) {
+        return bus_check_begin(call->bus, call->message, error);
+}
+
 /* The caller gets an open file: the daemon can't write where root can. */
 static int do_backup(ControlCall *call, sd_bus_error *error) {
         const Operate o = operate_of(call->bus);
@@ -359,6 +363,7 @@ CONTROL(pause)
 CONTROL(resume)
 CONTROL(reset)
 CONTROL(sync)
+CONTROL(check)
 CONTROL(backup)
 
 /* Unprivileged for sd-bus, which would ask for a capability that not even root need have in a container:
@@ -379,6 +384,8 @@ const sd_bus_vtable bus_control_vtable[] = {
                 SD_BUS_METHOD_WITH_ARGS("Reset", SD_BUS_ARGS("s", person, "s", target),
                                         SD_BUS_RESULT("s", json), on_reset, SD_BUS_VTABLE_UNPRIVILEGED),
                 CHANGE("Sync", "b", full, on_sync),
+                SD_BUS_METHOD_WITH_ARGS("Check", SD_BUS_NO_ARGS, SD_BUS_RESULT("s", json), on_check,
+                                        SD_BUS_VTABLE_UNPRIVILEGED),
                 SD_BUS_METHOD_WITH_ARGS("Backup", SD_BUS_NO_ARGS, SD_BUS_RESULT("h", file), on_backup,
                                         SD_BUS_VTABLE_UNPRIVILEGED),
                 SD_BUS_VTABLE_END,

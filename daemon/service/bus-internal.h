@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Shared by bus.c (connection, properties), bus-read.c and bus-control.c alone. */
+/* Shared by bus.c (connection, properties), bus-read.c, bus-control.c and bus-check.c alone. */
 #pragma once
 
 #include <sys/queue.h>
@@ -38,6 +38,8 @@ struct Bus {
         bool settled, named, trying;    /* trying: no answer yet */
         BusFacts facts;
         struct ControlCalls calls;      /* under way */
+        sd_bus_message *check;          /* the call that asked for the check under way; NULL: none is */
+        sd_bus_track *check_track;
 };
 
 extern const sd_bus_vtable bus_read_vtable[];
@@ -47,6 +49,10 @@ extern const sd_bus_vtable bus_control_vtable[];
 void bus_control_cancel(Bus *bus);
 /* Answers those whose outcome is known by now, or whose time is over. */
 void bus_control_answer(Bus *bus);
+/* bus-check.c: takes the message to be answered by bus_checked(). Negative: an error reply is due. */
+int bus_check_begin(Bus *bus, sd_bus_message *m, sd_bus_error *error);
+/* Cancels it: nobody waits for its answer. */
+void bus_check_drop(Bus *bus);
 /* The error's name and words for what a function of view.h or operate.h returned; negative for the handler
  * to return. */
 int bus_fail(Bus *bus, int r, const ErrCtx *err, sd_bus_error *error);

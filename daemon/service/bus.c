@@ -34,6 +34,7 @@ static void settle(Bus *b) {
 
 static void disconnect(Bus *b) {
         bus_control_cancel(b);
+        bus_check_drop(b);
         b->named = false;
         b->name_slot = sd_bus_slot_unref(b->name_slot);
         if (!b->bus)

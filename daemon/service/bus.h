@@ -15,6 +15,10 @@ typedef struct BusHooks {
         void (*retry)(void *userdata);
         /* As cycle_ask(): 0, or positive: refused, both with words in err; negative errno. */
         int (*sync)(bool full, ErrCtx *err, void *userdata);
+        /* Begin a check, which ends with bus_checked(): 0 or words in err. */
+        int (*check)(ErrCtx *err, void *userdata);
+        /* Nobody waits for it any more. */
+        void (*check_cancel)(void *userdata);
         /* Once: the name is ours, or the bus isn't there. */
         void (*settled)(void *userdata);
         void *userdata;
@@ -27,6 +31,8 @@ DEFINE_CLEANUP(Bus *, bus_free);
 
 /* Some target or queue changed: answers those who wait for it. May come often. */
 void bus_changed(Bus *bus);
+/* The check that a hook began is over; lines NULL: it came to nothing, and why not. */
+void bus_checked(Bus *bus, const CheckLines *lines, const char *why_not);
 /* Properties, with a signal for those that changed; `status` is the line of STATUS=. At most once a second
  * is enough. */
 void bus_update(Bus *bus, const char *status);
