@@ -37,7 +37,12 @@ static void use_approval(Judgement *j, const char *hash) {
 static bool is_carried_out(const TargetConfig *target, ActionKind k) {
         const TargetDriver *driver = target_driver(target->type);
 
-        return driver && driver->kinds >> k & 1;
+        return k == ACTION_RELINK || (driver && driver->kinds >> k & 1);
+}
+
+/* Done as soon as it is let go: it changes the ledger alone, and makes no call. */
+static bool is_link_alone(ActionKind k) {
+        return k == ACTION_ADOPT || k == ACTION_RELINK;
 }
 
 static void open_deinit(Open *o) {
@@ -48,6 +53,7 @@ static void open_add(Open *o, const Action *a) {
         o->plan.actions[o->plan.n_actions++] = *a;
         o->plan.count[a->kind]++;
         o->plan.adopts_and_changes |= a->kind == ACTION_ADOPT && a->has_after;
+        o->plan.has_relink |= a->kind == ACTION_RELINK;
         if (a->kind != ACTION_ADOPT)
                 o->n_acts++;
 }
@@ -57,8 +63,8 @@ static bool held_plan_has(const HeldPlan *held, const Action *a) {
         return held && bsearch(a, held->actions, held->n_actions, sizeof(*a), action_compare);
 }
 
-/* went: the plan let go in this judgement; NULL: none. Its acts are in the queue, its adoptions are
- * links. */
+/* went: the plan let go in this judgement; NULL: none. Its acts are in the queue, its adoptions and
+ * relinks are in the ledger. */
 static int find_open(const JudgeInput *in, const HeldPlan *went, Judgement *j, Open *ret) {
         const Plan *plan = in->plan;
         QueuePut put;
@@ -67,7 +73,7 @@ static int find_open(const JudgeInput *in, const HeldPlan *went, Judgement *j, O
         ret->plan = *plan;
         memset(ret->plan.count, 0, sizeof(ret->plan.count));
         ret->plan.n_actions = 0;
-        ret->plan.adopts_and_changes = false;
+        ret->plan.adopts_and_changes = ret->plan.has_relink = false;
         ret->plan.actions = calloc(plan->n_actions + 1, sizeof(Action));
         if (!ret->plan.actions)
                 return -ENOMEM;
@@ -79,13 +85,13 @@ static int find_open(const JudgeInput *in, const HeldPlan *went, Judgement *j, O
                         j->n_not_carried_out++;
                         continue;
                 }
-                if (a->kind == ACTION_ADOPT && held_plan_has(went, a))
+                if (is_link_alone(a->kind) && held_plan_has(went, a))
                         continue;
                 r = store_queue_probe(in->store, in->target->name, a, NULL, &put);
                 if (r < 0)
                         return r;
                 /* A link needs no place in the queue, but somebody may have rejected it. */
-                if (put == QUEUE_PUT_NEW || (a->kind == ACTION_ADOPT && put != QUEUE_PUT_SUPPRESSED))
+                if (put == QUEUE_PUT_NEW || (is_link_alone(a->kind) && put != QUEUE_PUT_SUPPRESSED))
                         open_add(ret, a);
                 j->n_suppressed += put == QUEUE_PUT_SUPPRESSED;
                 j->n_busy += put == QUEUE_PUT_BUSY;
@@ -113,7 +119,22 @@ static bool is_approved(const JudgeInput *in, const char *hash) {
         return false;
 }
 
-static int put_adoption(const JudgeInput *in, const StrIndex *index, const Action *a, int64_t id) {
+/* The account's link goes over to another person, as it is. */
+static int take_over(const JudgeInput *in, const char *remote_id, Link *link) {
+        for (size_t i = 0; i < in->links->n; i++) {
+                const Link *old = &in->links->items[i];
+
+                if (old->gone || !str_eq(old->remote_id, remote_id))
+                        continue;
+                link->role = old->role;
+                link->origin = old->origin;
+                link->since = old->since;
+                return store_link_drop(in->store, in->target->name, old->person);
+        }
+        return -ENOENT;
+}
+
+static int put_link(const JudgeInput *in, const StrIndex *index, const Action *a, int64_t id) {
         _cleanup_(freep) char *key = NULL;
         uint32_t pos = strindex_find(index, in->people->items, a->person);
         const Person *p = pos == STRINDEX_NONE ? NULL : &in->people->items[pos];
@@ -126,11 +147,14 @@ static int put_adoption(const JudgeInput *in, const StrIndex *index, const Actio
                 .since = in->wall,
                 .employee_number = p ? p->field[PERSON_EMPLOYEE_NUMBER] : NULL,
         };
-        int r;
+        int r = 0;
 
         if (address_key(a->address, &key, NULL) == 0)
                 link.address = key;
-        r = store_link_put(in->store, in->target->name, &link);
+        if (a->kind == ACTION_RELINK)
+                r = take_over(in, a->remote_id, &link);
+        if (r == 0)
+                r = store_link_put(in->store, in->target->name, &link);
         if (r != 0)
                 return r < 0 ? r : -EEXIST;
         return store_queue_change(in->store, id, &change, in->wall);
@@ -153,8 +177,8 @@ static int put_actions(const JudgeInput *in, const Action *actions, size_t n, bo
                         return r;
                 if (put != QUEUE_PUT_NEW)
                         continue;
-                if (actions[i].kind == ACTION_ADOPT) {
-                        r = put_adoption(in, &index, &actions[i], id);
+                if (is_link_alone(actions[i].kind)) {
+                        r = put_link(in, &index, &actions[i], id);
                         if (r < 0)
                                 return r;
                         j->n_adopted++;

@@ -247,6 +247,57 @@ static void test_file_waits_for_nobody(void **state) {
         world_free(&w);
 }
 
+/* ---- relinks ---- */
+
+static void reload_links(World *w) {
+        Fixture *f = w->f;
+
+        links_free(w->links);
+        ok(store_links_load(f->store, "t", &w->links));
+}
+
+/* Held whatever the limits are; then the link goes over as it was, and nothing is left to do or to say. */
+static void test_relink(void **state) {
+        const Link link = {
+                .person = "old",
+                .remote_id = "7",
+                .address = "x@example.com",
+                .role = "Full Admin",
+                .origin = LINK_CREATED,
+                .since = 5,
+        };
+        const Action relink = {
+                .kind = ACTION_RELINK,
+                .person = "new",
+                .address = "X@example.com",
+                .remote_id = "7",
+                .has_before = true,
+        };
+        char hash[PLAN_HASH_LEN + 1];
+        char *const approvals[] = { hash };
+        Fixture *f = *state;
+        World w = world_new(f);
+
+        ok(store_link_put(f->store, "t", &link));
+        reload_links(&w);
+        judge(&w, &relink, 1, NULL, 0);
+        assert_non_null(w.j.held);
+        assert_non_null(strstr(w.j.held->reason, "1 relink"));
+        assert_int_equal(w.j.n_open, 1);
+        memcpy(hash, w.j.held->hash, sizeof(hash));
+        judge(&w, &relink, 1, approvals, 1);
+        assert_null(w.j.held);
+        assert_int_equal(w.j.n_open, 0);
+        reload_links(&w);
+        assert_int_equal(w.links->n, 1);
+        assert_string_equal(w.links->items[0].person, "new");
+        assert_string_equal(w.links->items[0].address, "x@example.com");
+        assert_string_equal(w.links->items[0].role, "Full Admin");
+        assert_int_equal(w.links->items[0].origin, LINK_CREATED);
+        assert_int_equal(w.links->items[0].since, 5);
+        world_free(&w);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(test_busy_accepts_no_rules, setup_store, teardown_store),
@@ -257,6 +308,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_file_is_stale, setup_store, teardown_store),
                 cmocka_unit_test_setup_teardown(test_file_without_approval, setup_store, teardown_store),
                 cmocka_unit_test_setup_teardown(test_file_waits_for_nobody, setup_store, teardown_store),
+                cmocka_unit_test_setup_teardown(test_relink, setup_store, teardown_store),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
