@@ -31,7 +31,8 @@ static void print_directory(struct json_object *directory) {
         if (json_text(directory, "last_complete"))
                 printf(", %" PRId64 " people at %s", json_number(directory, "people"),
                        json_text(directory, "last_complete"));
-        printf("; next read %s\n", or_none(json_text(directory, "next")));
+        printf("; last tried %s, next read %s\n", or_none(json_text(directory, "last_attempt")),
+               or_none(json_text(directory, "next")));
 }
 
 static void add_targets(Table *t, struct json_object *list, size_t n) {
@@ -52,6 +53,7 @@ static void add_targets(Table *t, struct json_object *list, size_t n) {
                 table_add(t, json_text(held, "hash"));
                 table_add(t, json_text(parked, "until") ? json_text(parked, "until")
                                                         : json_text(target, "next_action"));
+                table_add(t, json_text(target, "applied"));
         }
 }
 
@@ -61,8 +63,9 @@ static void print_targets(struct json_object *doc) {
         _cleanup_(table_deinit) Table t;
 
         table_init(&t,
-                   HEAD("TARGET", "STATE", "ACCOUNTS", "QUEUED", "DEAD", "BLOCKED", "HELD", "NEXT ACTION"),
-                   8);
+                   HEAD("TARGET", "STATE", "ACCOUNTS", "QUEUED", "DEAD", "BLOCKED", "HELD", "NEXT ACTION",
+                        "ALL APPLIED"),
+                   9);
         add_targets(&t, list, n);
         table_print(&t, stdout);
 }
@@ -125,27 +128,38 @@ void show_targets(struct json_object *doc) {
 
 /* ---- health ---- */
 
+/* What is only a note calls for nobody. */
+static int problem_level(struct json_object *problem) {
+        const char *level = json_text(problem, "level");
+
+        return str_eq(level, "critical") ? 2 : str_eq(level, "note") ? 0 : 1;
+}
+
 int health_of(struct json_object *doc) {
         struct json_object *list = NULL;
         size_t n = json_list(doc, "problems", &list);
-        int worst = 0;
+        int worst = 0, level;
 
-        for (size_t i = 0; i < n && worst < 2; i++)
-                worst = str_eq(json_text(json_object_array_get_idx(list, i), "level"), "critical") ? 2 : 1;
+        for (size_t i = 0; i < n; i++) {
+                level = problem_level(json_object_array_get_idx(list, i));
+                worst = level > worst ? level : worst;
+        }
         return worst;
 }
 
 int show_health(struct json_object *doc) {
         static const char *const words[] = { "OK", "WARNING", "CRITICAL" };
         struct json_object *list = NULL, *queue = json_member(doc, "queue");
-        size_t n = json_list(doc, "problems", &list);
+        size_t n_all = json_list(doc, "problems", &list), n = 0;
         int health = health_of(doc);
 
         printf("IDSYNC %s - ", words[health]);
-        for (size_t i = 0; i < n; i++) {
+        for (size_t i = 0; i < n_all; i++) {
                 struct json_object *problem = json_object_array_get_idx(list, i);
 
-                if (i > 0)
+                if (problem_level(problem) == 0)
+                        continue;
+                if (n++ > 0)
                         printf("; ");
                 if (json_text(problem, "target"))
                         printf("%s: ", json_text(problem, "target"));

@@ -32,14 +32,16 @@ static int open_store(const Options *options, Store **ret) {
         int r;
 
         r = store_open(options->state, ret, &pid, &err);
-        if (r == STORE_E_LOCKED)
-                log_error("%s%s%s", err.text, options->check || options->once ? ": ask it: idsyncctl " : "",
+        if (r == STORE_E_LOCKED) {
+                fields.message_id = MSGID_STATE_IN_USE;
+                log_event(LOG_ERR, &fields, "%s%s%s", err.text,
+                          options->check || options->once ? ": ask it: idsyncctl " : "",
                           options->check        ? "check"
                           : options->n_approvals ? "approve"
                           : options->reset      ? "reset"
                           : options->once       ? "sync"
                                                 : "");
-        else if (r != 0)
+        } else if (r != 0)
                 log_event(LOG_ERR, &fields, "%s", *err.text ? err.text : strerror(-r));
         return r;
 }

@@ -9,7 +9,9 @@
 #include "service/notify.h"
 #include "store/store-budget.h"
 #include "store/store-queue.h"
+#include "sync/applied.h"
 #include "sync/engine.h"
+#include "sync/tell.h"
 
 #define DRAIN_MAX (20 * USEC_PER_SEC)
 #define DRAIN_TICK (100 * USEC_PER_MSEC)
@@ -17,6 +19,7 @@
 #define FAILED_POLL_CAP (15 * USEC_PER_MINUTE)
 #define FAILED_POLL_DOUBLINGS 3
 #define CALLS_KEPT USEC_PER_HOUR
+#define REASON_MAX 150         /* of a line that has to stay one */
 
 typedef enum ManagerState { MANAGER_RUNNING, MANAGER_RELOADING, MANAGER_STOPPING } ManagerState;
 
@@ -39,39 +42,59 @@ static void manager_poll(void *userdata);
 
 /* ---- status ---- */
 
+static void append_count(StrBuf *out, const char *target, size_t n, const char *what) {
+        if (n > 0)
+                strbuf_printf(out, "; %s: %zu %s", target, n, what);
+}
+
 static void append_target(Manager *m, const Remote *remote, StrBuf *out) {
         const RemoteReport *report = remote_report(remote);
-        usec_t parked = remote_parked_until(remote);
+        const char *name = remote_config(remote)->name;
+        usec_t parked = remote_parked(remote, NULL, NULL);
         char text[USEC_FORMAT_MAX];
 
         if (report->state == REMOTE_HELD)
-                strbuf_printf(out, "; %s: plan %s held", remote_config(remote)->name, report->held->hash);
-        else if (report->state == REMOTE_INCOMPLETE || report->state == REMOTE_PAUSED)
-                strbuf_printf(out, "; %s: %s", remote_config(remote)->name,
-                              remote_state_to_string(report->state));
+                strbuf_printf(out, "; %s: plan %s held", name, report->held->hash);
+        else if (report->state == REMOTE_PAUSED)
+                strbuf_printf(out, "; %s: paused", name);
+        else if (report->state == REMOTE_INCOMPLETE || report->state == REMOTE_UNREACHABLE)
+                strbuf_printf(out, "; %s: %s: %.*s", name, remote_state_to_string(report->state), REASON_MAX,
+                              report->reason);
+        append_count(out, name, report->plan ? report->plan->n_blocked : 0, "blocked");
+        append_count(out, name, tell_n_kept(report->plan), "kept");
+        append_count(out, name, tell_n_grace(report->plan), "in grace");
         if (parked > loop_wall(m->loop))
-                strbuf_printf(out, "; %s: parked until %s", remote_config(remote)->name,
-                              usec_format_wall(parked, text));
+                strbuf_printf(out, "; %s: parked until %s", name, usec_format_wall(parked, text));
+}
+
+static void append_directory(Manager *m, StrBuf *out) {
+        const CycleReport *report = cycle_report(engine_cycle(m->engine));
+        char text[USEC_FORMAT_MAX];
+
+        if (report->complete > 0)
+                strbuf_printf(out, "%llu people read at %s", (unsigned long long) report->complete_people,
+                              usec_format_wall(report->complete, text));
+        else
+                strbuf_puts(out, "no complete read of the directory yet");
+        if (report->late)
+                strbuf_printf(out, "; the read begun at %s still runs",
+                              usec_format_wall(report->attempted, text));
+        else if (report->read && report->directory != READ_COMPLETE)
+                strbuf_printf(out, "; the last read failed: %s", report->error);
 }
 
 static void on_status(void *userdata) {
         Manager *m = userdata;
-        const CycleReport *cycle;
+        const ReportInput report = { .engine = m->engine, .store = m->store };
         _cleanup_(strbuf_deinit) StrBuf out = STRBUF_INIT(4096);
         QueueCounts counts = { 0 };
-        char text[USEC_FORMAT_MAX];
 
         if (m->state != MANAGER_RUNNING)
                 return;
-        cycle = cycle_report(engine_cycle(m->engine));
         (void) store_queue_counts(m->store, NULL, &counts);
-        if (cycle->complete > 0)
-                strbuf_printf(&out, "%llu people read at %s", (unsigned long long) cycle->complete_people,
-                              usec_format_wall(cycle->complete, text));
-        else
-                strbuf_puts(&out, "no complete read of the directory yet");
-        if (cycle->read && cycle->directory != READ_COMPLETE)
-                strbuf_printf(&out, "; the last read failed: %s", cycle->error);
+        if (applied_update(&report, loop_wall(m->loop)) < 0)
+                log_error("the time of the last success can't be kept: %s", store_error(m->store));
+        append_directory(m, &out);
         strbuf_printf(&out, "; %llu queued, %llu dead letters",
                       (unsigned long long) (counts.waiting + counts.running + counts.uncertain),
                       (unsigned long long) counts.dead);
@@ -118,10 +141,11 @@ static void manager_poll(void *userdata) {
         m->next_poll = usec_add(loop_wall(m->loop), span);
         loop_timer_after(m->poll_timer, span);
         r = cycle_start(engine_cycle(m->engine));
-        if (r == CYCLE_E_OVERRUN)
+        if (r == CYCLE_E_OVERRUN) {
                 log_event(LOG_WARNING, &fields,
                           "the last read of the directory still runs: this poll is skipped");
-        else if (r < 0)
+                on_changed(m);
+        } else if (r < 0)
                 log_error("the directory can't be read: %s",
                           r == -EIO || r == -ENOSPC ? store_error(m->store) : strerror(-r));
 }

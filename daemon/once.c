@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "once.h"
+#include "sync/applied.h"
 #include "sync/ask-reset.h"
 #include "sync/engine.h"
 #include "sync/report.h"
@@ -101,10 +102,13 @@ static ExitCode print_report(Once *o) {
                 .interrupted = o->interrupted,
         };
         ExitCode code = report_exit_code(&in);
+        int applied = in.dry_run ? 0 : applied_update(&in, loop_wall(o->loop));
         const char *stale = report_stale_approval(&in);
         LogFields fields = { .message_id = MSGID_APPROVAL_STALE, .plan = stale };
         int r;
 
+        if (applied < 0)
+                log_error("the time of the last success can't be kept: %s", store_error(o->store));
         if (!in.dry_run && *stale)
                 log_event(LOG_WARNING, &fields,
                           "the approval %s fits no plan that is asked for now: nothing was done for it; see "

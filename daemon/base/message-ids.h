@@ -25,6 +25,7 @@
 #define MSGID_PLAN_HELD                "95a4b5319f1b4ef99fc04d6507912d2e"
 #define MSGID_EXPECTATION_FAILED       "f60fc321b1c04551a8e69b75807111ed"
 #define MSGID_APPROVAL_STALE           "1c5bd5a9bfa34830865f8df501e36560"
+#define MSGID_LEAVER_IN_GRACE          "e0f2bd74a3d045e38ab8b533100a115e"
 #define MSGID_LAST_OR_PROTECTED_KEPT   "5065f1ebe3eb4434a9199dfb8445fdcd"
 
 /* Actions */
@@ -40,4 +41,5 @@
 #define MSGID_QUARANTINE               "760cf955a69f4a7b970683c2f1caa565"
 
 /* The state directory */
+#define MSGID_STATE_IN_USE             "7c52e4e7446949e5b6c74aace840bc31"
 #define MSGID_STORE_FAULT              "c425d59f32534be298865e213c300367"

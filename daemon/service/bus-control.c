@@ -170,7 +170,7 @@ static int read_file(int fd, char **ret, size_t *ret_len) {
 
 static int read_plan(int fd, Plan **ret, ErrCtx *text) {
         _cleanup_(freep) char *bytes = NULL;
-        size_t len;
+        size_t len = 0;
         int r;
 
         r = read_file(fd, &bytes, &len);

@@ -3,7 +3,9 @@
 #include <inttypes.h>
 
 #include "service/view-internal.h"
+#include "sync/applied.h"
 #include "sync/report-row.h"
+#include "sync/tell.h"
 
 /* A read that is this many poll intervals late is a fault. */
 #define LATE_READS 3
@@ -74,9 +76,12 @@ int view_put_target(const View *v, const Remote *remote, StrBuf *out) {
         const Accounts *accounts = remote_accounts(remote);
         _cleanup_(held_plan_freep) HeldPlan *held = NULL;
         QueueCounts counts = { 0 };
+        usec_t applied = 0;
         int r;
 
-        r = store_queue_counts(v->store, config->name, &counts);
+        r = applied_get(v->store, config->name, &applied);
+        if (r >= 0)
+                r = store_queue_counts(v->store, config->name, &counts);
         if (r >= 0)
                 r = store_held_get(v->store, config->name, HELD_PLAN, &held);
         if (r < 0)
@@ -99,6 +104,8 @@ int view_put_target(const View *v, const Remote *remote, StrBuf *out) {
         strbuf_putc(out, ',');
         view_put_time(out, "listed", accounts ? accounts->begun : 0);
         strbuf_putc(out, ',');
+        view_put_time(out, "applied", applied);
+        strbuf_putc(out, ',');
         report_put_pair(out, "paused", who_paused(remote));
         strbuf_putc(out, ',');
         put_held(held, out);
@@ -110,11 +117,13 @@ int view_put_target(const View *v, const Remote *remote, StrBuf *out) {
 
 /* ---- what calls for a person ---- */
 
+typedef enum Level { LEVEL_NOTE, LEVEL_WARNING, LEVEL_CRITICAL } Level;
 typedef struct Problems { StrBuf *out; size_t n; } Problems;
 
-static void add(Problems *p, bool critical, const char *target, const char *act, const char *format, ...)
+static void add(Problems *p, Level level, const char *target, const char *act, const char *format, ...)
                 _printf_(5, 6);
-static void add(Problems *p, bool critical, const char *target, const char *act, const char *format, ...) {
+static void add(Problems *p, Level level, const char *target, const char *act, const char *format, ...) {
+        static const char *const names[] = { "note", "warning", "critical" };
         char text[1024];
         va_list ap;
 
@@ -122,7 +131,7 @@ static void add(Problems *p, bool critical, const char *target, const char *act,
         (void) vsnprintf(text, sizeof(text), format, ap);
         va_end(ap);
         strbuf_puts(p->out, p->n++ > 0 ? ",{" : "{");
-        report_put_pair(p->out, "level", critical ? "critical" : "warning");
+        report_put_pair(p->out, "level", names[level]);
         strbuf_putc(p->out, ',');
         report_put_pair(p->out, "target", target);
         strbuf_putc(p->out, ',');
@@ -136,16 +145,22 @@ static void add_directory(const View *v, Problems *p) {
         const CycleReport *cycle = cycle_report(engine_cycle(v->engine));
         usec_t wall = loop_wall(v->loop),
                late = LATE_READS * engine_config(v->engine)->directory.poll_interval;
-        usec_t since = cycle->complete > 0 ? cycle->complete : v->started;
+        usec_t since = cycle->complete > v->started ? cycle->complete : v->started;
         char text[USEC_FORMAT_MAX];
 
+        if (cycle->late)
+                add(p, LEVEL_WARNING, NULL, "journalctl -u idsyncd -x",
+                    "the read of the directory that began at %s still runs, and the next one was due",
+                    usec_format_wall(cycle->attempted, text));
+
         if (cycle->read && cycle->directory != READ_COMPLETE)
-                add(p, true, NULL, "journalctl -u idsyncd -x", "the last read of the directory failed: %s",
-                    cycle->error);
+                add(p, LEVEL_CRITICAL, NULL, "journalctl -u idsyncd -x",
+                    "the last read of the directory failed: %s", cycle->error);
         if (late < LATE_MIN)
                 late = LATE_MIN;
         if (wall > since && wall - since > late)
-                add(p, true, NULL, "journalctl -u idsyncd -x", "no complete read of the directory for %s",
+                add(p, LEVEL_CRITICAL, NULL, "journalctl -u idsyncd -x",
+                    "no complete read of the directory for %s",
                     usec_format((wall - since) / USEC_PER_SEC * USEC_PER_SEC, text));
 }
 
@@ -159,7 +174,7 @@ static void add_parking(Problems *p, const Remote *remote) {
         if (until == 0)
                 return;
         snprintf(act, sizeof(act), "idsyncctl resume %s", name);
-        add(p, auth, name, auth ? act : NULL, "%s until %s: %s",
+        add(p, auth ? LEVEL_CRITICAL : LEVEL_WARNING, name, auth ? act : NULL, "%s until %s: %s",
             auth ? "key, secret or rights are refused; no call" : "parked", usec_format_wall(until, text),
             detail);
 }
@@ -172,8 +187,21 @@ static void add_held(const View *v, Problems *p, const char *name) {
                 return;
         snprintf(act, sizeof(act), "idsyncctl plan %s; then idsyncctl approve %s, or reject %s", name,
                  held->hash, held->hash);
-        add(p, false, name, act, "plan %s with %zu %s is held: %s", held->hash, held->n_actions,
+        add(p, LEVEL_WARNING, name, act, "plan %s with %zu %s is held: %s", held->hash, held->n_actions,
             held->n_actions == 1 ? "action" : "actions", held->reason);
+}
+
+/* Nothing is wrong, and an operator should know. */
+static void add_notes(Problems *p, const char *name, const char *act, const Plan *plan) {
+        size_t kept = tell_n_kept(plan), grace = tell_n_grace(plan);
+
+        if (kept > 0)
+                add(p, LEVEL_NOTE, name, act,
+                    "%zu %s kept: protected, the last of a role, or the API's own", kept,
+                    kept == 1 ? "account is" : "accounts are");
+        if (grace > 0)
+                add(p, LEVEL_NOTE, name, act, "%zu %s of leavers %s deleted when the grace is over", grace,
+                    grace == 1 ? "account" : "accounts", grace == 1 ? "is" : "are");
 }
 
 static void add_target(const View *v, Problems *p, const Remote *remote) {
@@ -183,20 +211,21 @@ static void add_target(const View *v, Problems *p, const Remote *remote) {
         char act[320];
 
         if (report->state == REMOTE_INCOMPLETE || report->state == REMOTE_UNREACHABLE)
-                add(p, true, name, "journalctl -u idsyncd -x", "%s: %s",
+                add(p, LEVEL_CRITICAL, name, "journalctl -u idsyncd -x", "%s: %s",
                     remote_state_to_string(report->state), report->reason);
         add_parking(p, remote);
         add_held(v, p, name);
         if (store_queue_counts(v->store, name, &counts) >= 0 && counts.dead > 0)
-                add(p, false, name, "idsyncctl queue --dead", "%" PRIu64 " dead %s", counts.dead,
+                add(p, LEVEL_WARNING, name, "idsyncctl queue --dead", "%" PRIu64 " dead %s", counts.dead,
                     counts.dead == 1 ? "letter" : "letters");
         snprintf(act, sizeof(act), "idsyncctl plan %s", name);
         if (report->plan && report->plan->n_blocked > 0)
-                add(p, false, name, act, "%zu %s blocked", report->plan->n_blocked,
+                add(p, LEVEL_WARNING, name, act, "%zu %s blocked", report->plan->n_blocked,
                     report->plan->n_blocked == 1 ? "person is" : "people are");
+        add_notes(p, name, act, report->plan);
         snprintf(act, sizeof(act), "idsyncctl resume %s", name);
         if (str_eq(who_paused(remote), "operator"))
-                add(p, false, name, act, "paused by an operator: nothing is written there");
+                add(p, LEVEL_WARNING, name, act, "paused by an operator: nothing is written there");
 }
 
 void view_put_problems(const View *v, StrBuf *out) {

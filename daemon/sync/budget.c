@@ -196,7 +196,7 @@ usec_t budget_throttle(Budget *b, bool has_retry_after, usec_t retry_after, usec
         return b->parked_until;
 }
 
-bool budget_is_throttled(Budget *b, usec_t wall) {
+usec_t budget_throttled_until(Budget *b, usec_t wall) {
         settle(b, wall);
-        return b->parked_until > wall;
+        return b->parked_until > wall ? b->parked_until : 0;
 }

@@ -37,4 +37,5 @@ void budget_hint(Budget *budget, const HttpResult *result, usec_t wall);
 /* The API said 429: no call until the later of Retry-After (capped at 1 h; without one 60 s) and our own
  * window. Returns that time. */
 usec_t budget_throttle(Budget *budget, bool has_retry_after, usec_t retry_after, usec_t wall);
-bool budget_is_throttled(Budget *budget, usec_t wall);
+/* Until when; 0: it doesn't say so any more. */
+usec_t budget_throttled_until(Budget *budget, usec_t wall);

@@ -407,6 +407,10 @@ usec_t channel_next_free(Channel *c) {
         return c->park.until > next ? c->park.until : next;
 }
 
+usec_t channel_throttled_until(Channel *c) {
+        return budget_throttled_until(c->budget, loop_wall(c->channels->loop));
+}
+
 usec_t channel_call_free(const ChannelCall *call) {
         Channel *c = call->channel;
         usec_t next = channel_next_free(c), both;

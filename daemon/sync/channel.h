@@ -75,6 +75,8 @@ usec_t channel_next_free(Channel *channel);
 usec_t channel_call_free(const ChannelCall *call);
 /* How the target is parked: 0 if it isn't. *ret_detail (may be NULL) says why. */
 usec_t channel_parked_until(Channel *channel, OutcomeClass *ret_class, const char **ret_detail);
+/* How its key is: the API said 429, and no call goes out until then; 0: it isn't throttled. */
+usec_t channel_throttled_until(Channel *channel);
 /* Refused credentials are tried again now: somebody may have mended what was wrong. Refused again, the
  * wait goes on growing. */
 void channel_retry_refused(Channel *channel);

@@ -28,7 +28,7 @@ struct Cycle {
         size_t n_busy;
         bool dry_run, absence_proven;
         bool asked; /* an operator wants another cycle after the read under way */
-        usec_t read_at;                 /* monotonic: the last complete read */
+        usec_t read_at;                 /* monotonic: the last complete read; 0: none in this process */
         usec_t grow;                    /* that it added to the grace of leavers */
         CycleReport report;
         cycle_done_t done;
@@ -172,6 +172,7 @@ static void on_read(ReadingResult *result, void *userdata) {
         Generation *g;
 
         c->report.read = true;
+        c->report.late = false;
         c->report.directory = result->state;
         c->report.people = result->people;
         c->report.store_failed = result->store_failed;
@@ -247,7 +248,8 @@ static void on_ended(void *userdata) {
 }
 
 int cycle_start(Cycle *c) {
-        return reading_is_running(c->reading) ? CYCLE_E_OVERRUN : start(c);
+        c->report.late = reading_is_running(c->reading);
+        return c->report.late ? CYCLE_E_OVERRUN : start(c);
 }
 
 int cycle_ask(Cycle *c, bool full, int64_t *ret) {
@@ -295,7 +297,7 @@ int cycle_retry(Cycle *c) {
 usec_t cycle_retry_at(const Cycle *c) {
         usec_t earliest = USEC_INFINITY, at;
 
-        if (c->report.complete == 0)
+        if (c->read_at == 0)
                 return earliest;
         for (size_t i = 0; i < c->n_remotes; i++) {
                 at = retry_at(c, i);
@@ -311,6 +313,14 @@ bool cycle_is_running(const Cycle *c) {
 
 const CycleReport *cycle_report(const Cycle *c) {
         return &c->report;
+}
+
+static int recall_read(Cycle *c) {
+        bool found;
+        int r;
+
+        r = store_meta_get_u64(c->store, "last_complete", &c->report.complete, &found);
+        return r < 0 ? r : store_meta_get_u64(c->store, "people", &c->report.complete_people, &found);
 }
 
 int cycle_new(Loop *loop, Store *store, const Config *config, Reading *reading, Remote *const *remotes,
@@ -332,6 +342,9 @@ int cycle_new(Loop *loop, Store *store, const Config *config, Reading *reading, 
         c->places = calloc(n_remotes + 1, sizeof(*c->places));
         if (!c->places)
                 return -ENOMEM;
+        r = recall_read(c);
+        if (r < 0)
+                return r;
         r = loop_task_new(loop, LOOP_NORMAL, "a cycle ended", on_ended, c, &c->ended);
         if (r < 0)
                 return r;

@@ -17,7 +17,9 @@ typedef struct CycleReport {
         bool store_failed;
         unsigned failed_reads;          /* in a row */
         usec_t attempted;               /* wall: the last start */
-        usec_t complete;                /* wall: the last complete read; 0: none in this process */
+        bool late;                      /* that read still runs, and another one was due meanwhile */
+        /* wall: the last complete read, of an earlier process too; 0: none */
+        usec_t complete;
         uint64_t complete_people;       /* that it found */
 } CycleReport;
 

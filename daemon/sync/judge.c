@@ -247,7 +247,6 @@ static int hold(const JudgeInput *in, const Open *open, HeldPlan **before, const
                            open->plan.n_actions, in->wall);
         if (r < 0)
                 return r;
-        j->newly_held = true;
         return store_held_get(in->store, in->target->name, HELD_PLAN, &j->held);
 }
 

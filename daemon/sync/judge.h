@@ -30,7 +30,6 @@ bool approval_was_used(const UsedApprovals *used, const char *hash);
 
 typedef struct Judgement {
         HeldPlan *held;                 /* NULL: nothing waits for a person */
-        bool newly_held;                /* it wasn't held with this hash before */
         char hash[PLAN_HASH_LEN + 1];   /* of what isn't queued yet: the one that approve takes */
         UsedApprovals approved;
         char unfit[320];                /* why an approved plan couldn't be done as it stands, "" */
@@ -44,6 +43,7 @@ void judgement_deinit(Judgement *j);
 
 /* What is queued already, or suppressed by a dead letter, isn't asked for again. Of the rest an approved
  * plan, held or an operator's file, does exactly its actions; else policy decides over the whole. An
- * empty plan that breaks an expectation isn't held, but doesn't count as accepted either. Adoptions of a
- * plan that may go are links at once. All in one transaction. 0; -errno of the store: nothing changed. */
+ * empty plan that breaks an expectation isn't held, but doesn't count as accepted either. Adoptions and
+ * relinks of a plan that may go are links at once. All in one transaction. 0; -errno of the store: nothing
+ * changed. */
 int judge_plan(const JudgeInput *in, Judgement *ret);

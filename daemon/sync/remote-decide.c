@@ -15,36 +15,8 @@ static uint64_t fingerprint_add(uint64_t h, const char *text) {
         return h;
 }
 
-static uint64_t blocked_fingerprint(const Plan *plan) {
-        uint64_t h = FINGERPRINT_START;
-
-        for (size_t i = 0; i < plan->n_blocked; i++)
-                h = fingerprint_add(h, plan->blocked[i].reason);
-        return plan->n_blocked > 0 ? h : 0;
-}
-
-static void log_blocked(Remote *r) {
-        uint64_t h = blocked_fingerprint(r->plan);
-
-        if (h == r->blocked_seen)
-                return;
-        r->blocked_seen = h;
-        for (size_t i = 0; i < r->plan->n_blocked; i++) {
-                const PlanBlocked *b = &r->plan->blocked[i];
-                LogFields fields = {
-                        .message_id = MSGID_PERSON_BLOCKED,
-                        .target = r->target->name,
-                        .cycle = r->in.cycle,
-                        .person = b->person,
-                        .account = b->address,
-                };
-
-                log_event(LOG_WARNING, &fields, "%s: %s is blocked: %s", r->target->name,
-                          b->address ? b->address : b->person, b->reason);
-        }
-}
-
-static void log_held(Remote *r) {
+/* Once in each process: one that begins anew is read by people who didn't read the last one. */
+static bool log_held(Remote *r) {
         LogFields fields = {
                 .message_id = MSGID_PLAN_HELD,
                 .target = r->target->name,
@@ -52,13 +24,17 @@ static void log_held(Remote *r) {
                 .plan = r->held->hash,
         };
 
+        if (str_eq(r->held_told, r->held->hash))
+                return false;
+        memcpy(r->held_told, r->held->hash, sizeof(r->held_told));
         log_event(LOG_WARNING, &fields, "%s: plan %s with %zu %s is held: %s", r->target->name,
                   r->held->hash, r->held->n_actions, r->held->n_actions == 1 ? "action" : "actions",
                   r->held->reason);
+        return true;
 }
 
 /* Each set of failures is said once; the line of a held plan says it already. */
-static void log_failed(Remote *r, const Judgement *j) {
+static void log_failed(Remote *r, const Judgement *j, bool told) {
         const LogFields fields = {
                 .message_id = MSGID_EXPECTATION_FAILED,
                 .target = r->target->name,
@@ -70,7 +46,7 @@ static void log_failed(Remote *r, const Judgement *j) {
         for (size_t i = 0; i < j->expect.n; i++)
                 if (!j->expect.items[i].holds)
                         r->failed_seen = fingerprint_add(r->failed_seen, j->expect.items[i].text);
-        if (r->failed_seen == before || j->newly_held)
+        if (r->failed_seen == before || told)
                 return;
         for (size_t i = 0; i < j->expect.n; i++)
                 if (!j->expect.items[i].holds)
@@ -89,6 +65,8 @@ static void log_summary(Remote *r, const Judgement *j) {
 }
 
 static void apply_judgement(Remote *r, Judgement *j) {
+        bool told = false;
+
         r->report.n_suppressed = j->n_suppressed;
         memcpy(r->report.hash, j->hash, sizeof(j->hash));
         r->report.approved = j->approved;
@@ -106,10 +84,10 @@ static void apply_judgement(Remote *r, Judgement *j) {
                 r->report.state = REMOTE_OK;
         if (r->held) {
                 snprintf(r->report.reason, sizeof(r->report.reason), "%s", r->held->reason);
-                if (j->newly_held)
-                        log_held(r);
-        }
-        log_failed(r, j);
+                told = log_held(r);
+        } else
+                r->held_told[0] = '\0';
+        log_failed(r, j, told);
         log_summary(r, j);
 }
 
@@ -380,7 +358,7 @@ void remote_decide(void *userdata) {
         }
         r->report.plan = r->plan;
         r->asked = r->in.read_at;
-        log_blocked(r);
+        tell_plan(&r->tell, r->plan, r->in.cycle);
         if (judge(r) < 0) {
                 say_store_fault(r);
                 return;

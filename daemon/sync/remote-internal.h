@@ -7,6 +7,7 @@
 #include "sync/remote.h"
 #include "sync/resets.h"
 #include "sync/resetter.h"
+#include "sync/tell.h"
 #include "sync/upkeep.h"
 
 struct Remote {
@@ -29,7 +30,9 @@ struct Remote {
         bool fault;
         /* monotonic: the complete read that the last plan stands on; 0: none */
         usec_t asked;
-        uint64_t blocked_seen, failed_seen;     /* what was logged last, so that it is said once */
+        uint64_t failed_seen;           /* what was logged last, so that it is said once */
+        Tell tell;
+        char held_told[PLAN_HASH_LEN + 1];      /* the held plan that was logged last, "" */
         bool again;                     /* an operator decided something that the next judgement counts */
         bool want_whole; /* the cached listing won't do, nor one that ends early */
         /* reconciling */

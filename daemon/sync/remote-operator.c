@@ -61,7 +61,15 @@ const Accounts *remote_accounts(const Remote *r) {
 }
 
 usec_t remote_parked(const Remote *r, OutcomeClass *ret_class, const char **ret_detail) {
-        return channel_parked_until(r->channel, ret_class, ret_detail);
+        usec_t until = channel_parked_until(r->channel, ret_class, ret_detail);
+
+        if (until > 0)
+                return until;
+        if (ret_class)
+                *ret_class = OUTCOME_THROTTLED;
+        if (ret_detail)
+                *ret_detail = "the API asked for a pause: no call under this key";
+        return channel_throttled_until(r->channel);
 }
 
 usec_t remote_next_free(const Remote *r) {

@@ -365,6 +365,7 @@ Remote *remote_free(Remote *r) {
         links_free(r->links);
         plan_free(r->plan);
         held_plan_free(r->held);
+        tell_deinit(&r->tell);
         free(r);
         return NULL;
 }

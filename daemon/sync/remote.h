@@ -105,7 +105,7 @@ int remote_let_go(Remote *remote, int64_t id);
 /* The last complete listing, with our own changes since; NULL: none yet. Borrowed until the next turn of
  * the loop. */
 const Accounts *remote_accounts(const Remote *remote);
-/* As channel_parked_until() and channel_next_free(). */
+/* As channel_parked_until(), but that a throttled key counts too, and channel_next_free(). */
 usec_t remote_parked(const Remote *remote, OutcomeClass *ret_class, const char **ret_detail);
 usec_t remote_next_free(const Remote *remote);
 

@@ -38,7 +38,7 @@ static ExitCode state_exit_code(const RemoteReport *report) {
         }
 }
 
-static ExitCode remote_exit_code(const ReportInput *in, const Remote *remote) {
+ExitCode report_target_exit_code(const ReportInput *in, const Remote *remote) {
         const RemoteReport *report = remote_report(remote);
         ExitCode code = state_exit_code(report);
         QueueCounts counts = { 0 };
@@ -67,7 +67,8 @@ ExitCode report_exit_code(const ReportInput *in) {
 
         if (code == EXIT_IN_STEP)
                 for (size_t i = 0; i < engine_n_remotes(in->engine); i++)
-                        code = exit_code_worse(code, remote_exit_code(in, engine_remote(in->engine, i)));
+                        code = exit_code_worse(
+                                code, report_target_exit_code(in, engine_remote(in->engine, i)));
         /* Whoever it befell put the act off and said so. */
         if (*store_error(in->store))
                 code = exit_code_worse(code, EXIT_STATE);

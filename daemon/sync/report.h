@@ -15,6 +15,8 @@ typedef struct ReportInput {
 } ReportInput;
 
 ExitCode report_exit_code(const ReportInput *in);
+/* Of one target alone. */
+ExitCode report_target_exit_code(const ReportInput *in, const Remote *remote);
 /* An approval that fitted no plan: "" when all did. */
 const char *report_stale_approval(const ReportInput *in);
 /* 0; -errno of the store; out's own error beside that. */
