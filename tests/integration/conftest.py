@@ -5,6 +5,8 @@ Every process is on 127.0.0.1, in the test's own directory, on ports of its own,
 """
 
 import os
+import re
+import subprocess
 import sys
 
 import pytest
@@ -19,6 +21,8 @@ from lib.bus import Bus, compared                # noqa: E402
 from lib.company import Company                 # noqa: E402
 from lib.daemon import Idsyncd                  # noqa: E402
 from lib.directory import Slapd                 # noqa: E402
+from lib.journal import JournalSocket           # noqa: E402
+from lib.site import Site                       # noqa: E402
 from lib.standin import StandIn                 # noqa: E402
 
 
@@ -123,6 +127,8 @@ def idsyncd(make_idsyncd, slapd, standin):
 @pytest.fixture
 def bus():
     """A private system bus with the shipped policy: lib/bus.py. Becomes other users: needs root."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root")
     made = Bus().start()
     yield made
     made.cleanup()
@@ -140,3 +146,27 @@ def make_daemon(make_idsyncd, slapd, standin, bus):
         compared(bus)
         return runner, daemon
     return make
+
+
+@pytest.fixture(scope="session")
+def message_ids():
+    """{"STARTED": "d61d…", …} as the header has them."""
+    with open(f"{HERE}/../../daemon/base/message-ids.h") as header:
+        return dict(re.findall(r'#define MSGID_(\w+)\s+"(\w+)"', header.read()))
+
+
+@pytest.fixture
+def journal_socket(message_ids):
+    """A journal that is read as it is written (lib/journal.py)."""
+    if os.geteuid() != 0 or subprocess.run(["unshare", "--mount", "true"], capture_output=True).returncode != 0:
+        pytest.skip("a journal of the test's own needs root and mount namespaces")
+    made = JournalSocket(message_ids)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def site(idsyncd, slapd, standin, bus, journal_socket):
+    """All of it, and what an operator is told when it breaks (lib/site.py)."""
+    yield Site(idsyncd, slapd, standin, bus, journal_socket)
+    idsyncd.outputs += journal_socket.texts()

@@ -8,6 +8,7 @@ import sqlite3
 import pytest
 
 from lib.company import PEOPLE, Person, group_dn
+from lib.site import dump
 
 HELD = {"first_plan": "hold"}
 
@@ -20,16 +21,6 @@ def holding(make_idsyncd, slapd, standin):
 
 def writes(standin):
     return [c for c in standin.calls() if c["method"] != "GET" and not c["path"].endswith("/token")]
-
-
-def tables(runner, leave_out=()):
-    """Everything in the database that a person would call state, but for the tables named."""
-    with sqlite3.connect(f"file:{runner.state}/idsyncd.db?mode=ro", uri=True) as db:
-        names = [n for n, in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")]
-        rows = {n: [*db.execute(f'SELECT * FROM "{n}"')] for n in names if n not in leave_out}
-    # these two tell of openings and commits, not of what was decided
-    rows["meta"] = [row for row in rows["meta"] if row[0] not in ("generation", "clean")]
-    return {name: sorted(map(repr, items)) for name, items in rows.items()}
 
 
 # --- the first plan, approval ---
@@ -74,10 +65,10 @@ def test_dry_run_changes_nothing(holding, standin):
     held = holding.once(expect=6)
     assert held.target()["hash"] == dry.target()["hash"]
 
-    before = tables(holding, leave_out=["call"])
+    before = dump(holding, leave_out=["call"])
     again = holding.once("--dry-run", expect=1)
     assert again.target()["hash"] == dry.target()["hash"]
-    assert tables(holding, leave_out=["call"]) == before and writes(standin) == []
+    assert dump(holding, leave_out=["call"]) == before and writes(standin) == []
     text = holding.run("--once", "--dry-run")
     assert text.code == 1 and dry.target()["hash"] in text.out and text.out.count(" create ") == 10, text
 

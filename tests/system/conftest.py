@@ -4,7 +4,6 @@ API and the fixtures of the integration tests."""
 
 import importlib.util
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -13,7 +12,6 @@ import pytest
 
 sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
-TOP = os.path.normpath(os.path.join(HERE, "..", ".."))
 
 
 def fixtures_of(folder):
@@ -33,13 +31,6 @@ from lib.company import Company                 # noqa: E402
 from lib.standin import StandIn                 # noqa: E402
 from lib.directory import Slapd                 # noqa: E402
 from service import Service                     # noqa: E402
-
-
-@pytest.fixture(scope="session")
-def message_ids():
-    """{"STARTED": "d61d…", …} as the header has them."""
-    with open(f"{TOP}/daemon/base/message-ids.h") as header:
-        return dict(re.findall(r'#define MSGID_(\w+)\s+"(\w+)"', header.read()))
 
 
 @pytest.fixture

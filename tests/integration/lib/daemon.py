@@ -137,11 +137,12 @@ class Idsyncd:
         return self.run("--text", *args, program="idsyncd-directory",
                         options=["--config", self.config_path, "--credentials", self.credentials_dir], **options)
 
-    def start(self, *args, ready=True, env=None, watchdog=None, write=True):
+    def start(self, *args, ready=True, env=None, watchdog=None, write=True, wrap=()):
         """The daemon; waits for READY=1 unless told not to."""
         if write:
             self.write()
-        daemon = Daemon(self, [find_binary("idsyncd"), *self._options(), *args], self._environment(env), watchdog)
+        command = [*wrap, find_binary("idsyncd"), *self._options(), *args]
+        daemon = Daemon(self, command, self._environment(env), watchdog)
         self.daemons.append(daemon)
         self.outputs.append(daemon)
         if ready:
