@@ -211,14 +211,19 @@ static int send_bind(Connection *c, const Secret *secret, int *ret_msgid) {
 static int bind_refused(Connection *c, int rc, const char *diagnostic, ErrCtx *err) {
         const DirectoryConfig *directory = c->directory;
 
+        const char *way_out = NULL;
+
         switch (directory->bind.method) {
         case BIND_SIMPLE:
-                return connection_fail(c, err, rc, diagnostic,
-                                       rc == LDAP_INVALID_CREDENTIALS
-                                                       ? "check directory.bind.dn and the file of "
-                                                         "directory.bind.password_credential"
-                                                       : NULL,
-                                       "the bind as %.120s was refused", directory->bind.dn);
+                if (rc == LDAP_INVALID_CREDENTIALS)
+                        way_out = server_bind_refusal(diagnostic);
+                if (rc == LDAP_INVALID_CREDENTIALS && !way_out)
+                        way_out = "check directory.bind.dn and the file of "
+                                  "directory.bind.password_credential";
+                if (rc == LDAP_STRONG_AUTH_REQUIRED || rc == LDAP_CONFIDENTIALITY_REQUIRED)
+                        way_out = "the server wants TLS: use ldaps:// or directory.starttls";
+                return connection_fail(c, err, rc, diagnostic, way_out, "the bind as %.120s was refused",
+                                       directory->bind.dn);
         case BIND_EXTERNAL:
                 return connection_fail(c, err, rc, diagnostic,
                                        "the server must map this identity (authz-regexp)",
@@ -267,15 +272,20 @@ static void take_features(Connection *c, LDAPMessage *entry) {
                 if ((*v)->bv_len == strlen(PAGED_RESULTS) &&
                     memcmp((*v)->bv_val, PAGED_RESULTS, (*v)->bv_len) == 0)
                         c->can_page = true;
-        if (values)
+        ldap_value_free_len(values);
+        for (char *const *name = server_kind_attributes; *name; name++) {
+                values = ldap_get_values_len(c->ld, entry, *name);
+                for (struct berval **v = values; v && *v; v++)
+                        c->kind = server_kind(c->kind, *name, *v);
                 ldap_value_free_len(values);
+        }
 }
 
 /* The root DSE (RFC 4512 §5.1). Some servers don't show it to everybody: then we know nothing, and that's
  * all. */
 static int read_features(Connection *c, ErrCtx *err) {
         static char control[] = "supportedControl";
-        char *attributes[] = {control, NULL};
+        char *attributes[] = {control, server_kind_attributes[0], server_kind_attributes[1], NULL};
         int r, rc, msgid, type;
 
         rc = ldap_search_ext(c->ld, "", LDAP_SCOPE_BASE, "(objectClass=*)", attributes, 0, NULL, NULL, NULL,

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/secret.h"
 #include "config/config.h"
+#include "reader/server.h"
 
 typedef struct Connection {
         LDAP *ld;
@@ -18,6 +19,7 @@ typedef struct Connection {
         int watch_fd; /* when its other end hangs up, waiting is over (-EPIPE); -1: none */
         bool can_page; /* the server says that it knows RFC 2696 */
         bool has_features; /* the root DSE could be read */
+        ServerKind kind;
         usec_t certificate_end; /* wall time; 0: unknown */
 } Connection;
 

@@ -22,6 +22,7 @@ typedef struct Node {
         uint64_t values; /* of member, uniqueMember and memberUid */
         uint64_t next; /* member;range=next-* is to be asked for; 0: nothing */
         bool ranged; /* this answer had a range */
+        bool ended; /* it had the rest, and that is empty */
         uint64_t *marks; /* configured groups whose members are also this one's */
 } Node;
 

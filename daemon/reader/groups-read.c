@@ -95,10 +95,15 @@ static int take_attribute(Groups *g, uint32_t index, const struct berval *name,
         int r;
 
         kind = kind_of(name, &ranged, &low, &high);
-        if (kind == MEMBER_NONE || !values)
+        if (kind == MEMBER_NONE)
                 return 0;
+        /* Beside a piece stands the name that was asked for, without values; alone it is the end. */
+        if (!values || !values[0].bv_val) {
+                node->ended = node->ended || (ranged && low == node->next && high == UINT64_MAX);
+                return 0;
+        }
         if (ranged) {
-                if (low != node->next || high < low || node->ranged || !values[0].bv_val)
+                if (low != node->next || high < low || node->ranged)
                         return broken_range(g, node);
                 node->ranged = true;
                 node->next = high == UINT64_MAX ? 0 : high + 1;
@@ -158,7 +163,7 @@ static int ask(Work *w, uint32_t index) {
         char range[64], *attributes[] = {member, unique, uid, NULL};
         int rc, msgid;
 
-        node->ranged = false;
+        node->ranged = node->ended = false;
         if (node->next > 0) {
                 (void) snprintf(range, sizeof(range), "member;range=%" PRIu64 "-*", node->next);
                 attributes[0] = range;
@@ -184,12 +189,15 @@ static Request *find_request(Work *w, int msgid) {
 /* A group is read: the next one takes its place, or its own next piece. */
 static int finish_request(Work *w, Request *request) {
         uint32_t index = request->node;
-        const Node *node = &w->g->nodes[index];
+        Node *node = &w->g->nodes[index];
         int r;
 
         *request = w->requests[--w->n];
-        if (node->next > 0 && !node->ranged)
-                return broken_range(w->g, node);
+        if (node->next > 0 && !node->ranged) {
+                if (!node->ended)
+                        return broken_range(w->g, node);
+                node->next = 0;
+        }
         r = output_progress(w->g->out);
         if (r < 0)
                 return r;

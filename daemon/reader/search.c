@@ -28,13 +28,6 @@ typedef struct Pager {
         ErrCtx *err;
 } Pager;
 
-static void describe_limit(const Connection *c, const char *limit, char *buf, size_t size) {
-        (void) snprintf(buf, size,
-                        "raise the server's limit for this account; slapd.conf: limits dn.exact=\"%.120s\" "
-                        "%s",
-                        c->directory->bind.dn, limit);
-}
-
 int search_fail(const Connection *c, ErrCtx *err, int rc, const char *diagnostic, const char *base,
                 const char *key) {
         char buf[300];
@@ -42,16 +35,9 @@ int search_fail(const Connection *c, ErrCtx *err, int rc, const char *diagnostic
 
         switch (rc) {
         case LDAP_SIZELIMIT_EXCEEDED:
-                describe_limit(c, "size=unlimited size.pr=unlimited size.prtotal=unlimited", buf,
-                               sizeof(buf));
-                break;
         case LDAP_TIMELIMIT_EXCEEDED:
-                describe_limit(c, "time=unlimited", buf, sizeof(buf));
-                break;
         case LDAP_ADMINLIMIT_EXCEEDED:
-                describe_limit(c, "size=unlimited size.prtotal=unlimited size.unchecked=unlimited; 389: "
-                               "nsslapd-lookthroughlimit", buf,
-                               sizeof(buf));
+                server_limit_way_out(c->kind, rc, c->directory->bind.dn, buf, sizeof(buf));
                 break;
         case LDAP_NO_SUCH_OBJECT:
                 (void) snprintf(buf, sizeof(buf), "there is no such entry, or the bind may not see it%s%s",

@@ -578,30 +578,42 @@ def answer_of(groups=None, found=lambda search: [one("a"), done(cookie=b"")]):
     return answer
 
 
-def ranges(size, step):
-    """The members of a group as Active Directory hands them out."""
+def ranges(size, step, sees_end=True):
+    """The members of a group as Active Directory hands them out: beside each piece stands the name that was asked for,
+    empty. One that doesn't see that a full piece is the last one says so by an empty one."""
     names = [f"uid=m{n},{PEOPLE}" for n in range(size)]
 
     def group(search):
-        wanted = re.search(r"range=(\d+)-", " ".join(search.attributes))
+        asked = search.attributes[0]
+        wanted = re.search(r"range=(\d+)-", asked)
         low = int(wanted.group(1)) if wanted else 0
         some = names[low:low + step]
-        last = low + step >= size
+        last = low + step >= size if sees_end else len(some) < step
         name = f"member;range={low}-{'*' if last else low + step - 1}"
-        return [entry(search.base, {"member": [], name: some}), done()]
+        return [entry(search.base, {asked: [], name: some}), done()]
     return group
 
 
+@pytest.mark.parametrize("sees_end", [True, False])
 @pytest.mark.parametrize("size", [1, 3, 1499, 1500, 1501, 4500])
-def test_ranges_of_active_directory(read_fake, size):
+def test_ranges_of_active_directory(read_fake, size, sees_end):
     last = [one(f"m{n}") for n in (0, size - 1, size)]
-    result = read_fake(answer_of({"big": ranges(size, 1500)}, lambda s: [*last, done(cookie=b"")]), groups=("big",))
+    answer = answer_of({"big": ranges(size, 1500, sees_end)}, lambda s: [*last, done(cookie=b"")])
+    result = read_fake(answer, groups=("big",))
     assert result.code == 0, result
     assert members(result, "big") == sorted({"m0", f"m{size - 1}"})
     assert f"found, {size} members" in result.err
 
 
-@pytest.mark.parametrize("name", ["member;range=5-9", "member;range=0-9", "member;range=9-0"])
+def test_range_that_is_missing(read_fake):
+    """The second piece doesn't come: the group may have been emptied meanwhile, or not."""
+    def group(search):
+        low = "range=" not in search.attributes[0]
+        return [entry(search.base, {"member;range=0-0": [f"uid=a,{PEOPLE}"]} if low else {}), done()]
+    assert "came in pieces that don't fit together" in error(read_fake(answer_of({"big": group}), groups=("big",)))
+
+
+@pytest.mark.parametrize("name", ["member;range=5-9", "member;range=0-9", "member;range=9-0", "member;range=5-*"])
 def test_ranges_that_do_not_fit(read_fake, name):
     """A gap, and a piece that comes twice because the server ignores where we go on."""
     result = read_fake(answer_of({"big": [entry(group_dn("big"), {name: [f"uid=a,{PEOPLE}"]}), done()]}), groups=("big",))
@@ -657,7 +669,7 @@ def test_empty_pages_without_end(read_fake):
 
 
 @pytest.mark.parametrize("code, words", [
-    (3, "time=unlimited"), (4, "size.prtotal=unlimited"), (10, "directory.uris"), (11, "nsslapd-lookthroughlimit"),
+    (3, "time=unlimited"), (4, "size.prtotal=unlimited"), (10, "directory.uris"), (11, "size.unchecked=unlimited"),
     (50, "right"), (51, "busy"), (53, "unwilling"), (80, "other"),
 ])
 def test_any_code_but_success_is_incomplete(read_fake, code, words):
@@ -665,6 +677,17 @@ def test_any_code_but_success_is_incomplete(read_fake, code, words):
     text = error(result)
     assert "incomplete: 1 people" in text and f"({code}; said the server" in text
     assert words.lower() in text.lower()
+
+
+@pytest.mark.parametrize("code", [3, 4, 11])
+@pytest.mark.parametrize("root, words", [
+    ({"vendorName": ["389 Project"]}, f"Limit: -1 in the entry {BIND_DN}"),
+    ({"vendorName": ["Samba Team"], "supportedCapabilities": ["1.2.3", "1.2.840.113556.1.4.800"]}, "see ntdsutil"),
+])
+def test_limits_of_other_servers(make_fake, make_reader, root, words, code):
+    server = make_fake(answer_of(found=lambda s: [one("a"), done(code)]), root=root)
+    text = error(make_reader(groups=(), uris=[server.uri], insecure=True).reader())
+    assert f"({code}): " in text and words in text and "slapd.conf" not in text
 
 
 @pytest.mark.parametrize("code", [1, 50, 51, 80])

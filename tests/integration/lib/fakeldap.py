@@ -86,10 +86,10 @@ def done(code=0, text="", cookie=None):
 
 
 class FakeLdap:
-    """PAGING: whether the root DSE names the control; None: it names no controls at all."""
+    """PAGING: whether the root DSE names the control; None: it names no controls at all. ROOT: more of its attributes."""
 
-    def __init__(self, answer, paging=True):
-        self.answer, self.paging = answer, paging
+    def __init__(self, answer, paging=True, root=None):
+        self.answer, self.paging, self.root = answer, paging, root or {}
         self.searches = []
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.uri = f"ldap://127.0.0.1:{self.listener.getsockname()[1]}"
@@ -131,7 +131,7 @@ class FakeLdap:
         elif tag == 0x63:
             search = Search(message_id, body, controls)
             if search.base == "" and search.scope == 0:
-                features = {"objectClass": ["top"]}
+                features = {"objectClass": ["top"], **self.root}
                 if self.paging is not None:
                     features["supportedControl"] = ["1.2.3", *([PAGED] if self.paging else [])]
                 self.send(connection, message_id, entry("", features))
