@@ -240,7 +240,7 @@ static const KeyRow root_rows[] = {
           .check = syntax_path, .doc = "CA certificates (PEM) for the directory" },
         { "directory.bind.method", KEY_CHOICE, "simple", AT(directory.bind.method), .choices = bind_methods,
           .doc = "how the reader proves who it is" },
-        { "directory.bind.dn", KEY_STRING, NULL, AT(directory.bind.dn), .check = syntax_dn,
+        { "directory.bind.dn", KEY_STRING, NULL, AT(directory.bind.dn), .check = syntax_bind_name,
           .doc = "name to bind as; simple" },
         { "directory.bind.password_credential", KEY_STRING, NULL, AT(directory.bind.password_credential),
           .check = syntax_credential, .flags = KEY_SECRET, .doc = "credential with the password; simple" },

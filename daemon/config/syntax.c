@@ -144,6 +144,17 @@ int syntax_dn(const char *text, ErrCtx *err) {
         return dn_normalise(text, NULL, err);
 }
 
+int syntax_bind_name(const char *text, ErrCtx *err) {
+        size_t before = strcspn(text, "@\\=");
+
+        if (text[before] != '@' && text[before] != '\\')
+                return syntax_dn(text, err);
+        if (before == 0 || !text[before + 1])
+                return bad(err, "is no name to bind as: write a DN, or at Active Directory "
+                                "\"name@example.com\" or \"DOMAIN\\\\name\"");
+        return 0;
+}
+
 #define FILTER_DEPTH 32
 
 static int bad_filter(ErrCtx *err, const char *why) {

@@ -22,6 +22,9 @@ int syntax_proxy(const char *text, ErrCtx *err);
 int syntax_listen(const char *text, ErrCtx *err);
 /* A distinguished name (RFC 4514), not the empty one. */
 int syntax_dn(const char *text, ErrCtx *err);
+/* A name to bind as: a DN, or what Active Directory takes too: NAME@DOMAIN, DOMAIN\NAME (MS-ADTS
+ * §5.1.1.1.1). */
+int syntax_bind_name(const char *text, ErrCtx *err);
 /* A search filter (RFC 4515), with its outer parentheses. */
 int syntax_filter(const char *text, ErrCtx *err);
 /* An attribute description (RFC 4512 §2.5); the second accepts "" too. */

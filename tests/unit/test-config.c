@@ -498,6 +498,15 @@ static void test_bind(void **state) {
         load_bad(f, CONNECTION("ldaps://h", "", "method = \"anonymous\"; dn = \"cn=x\";"),
                  ":3: directory.bind.dn: has no meaning with method = \"anonymous\"; remove it, or change "
                  "the method");
+        load_good(f, CONNECTION("ldaps://h", "", "dn = \"me@example.com\"; password_credential = \"p\";"));
+        load_good(f, CONNECTION("ldaps://h", "", "dn = \"CORP\\\\idsyncd\"; password_credential = \"p\";"));
+        load_good(f, CONNECTION("ldaps://h", "", "dn = \"cn=a\\\\,b@c\"; password_credential = \"p\";"));
+        load_bad(f, CONNECTION("ldaps://h", "", "dn = \"idsyncd@\"; password_credential = \"p\";"),
+                 ":3: directory.bind.dn: is no name to bind as: ");
+        load_bad(f, CONNECTION("ldaps://h", "", "dn = \"@example.com\"; password_credential = \"p\";"),
+                 ":3: directory.bind.dn: is no name to bind as: ");
+        load_bad(f, CONNECTION("ldaps://h", "", "dn = \"idsyncd\"; password_credential = \"p\";"),
+                 ":3: directory.bind.dn: is not a distinguished name: ");
         load_good(f, CONNECTION("ldaps://h", "", "method = \"gssapi\"; keytab_credential = \"k\";"));
         assert_int_equal(f->problems.n_notices, 2);
 
