@@ -33,13 +33,30 @@ echo "Installing:$missing" >&2
 case " $missing " in *' slapd '*)
     echo 'slapd slapd/no_configuration boolean true' | $as_root debconf-set-selections || true ;;
 esac
+# Nor of these two: while they are installed nothing may start, and afterwards their services don't start at boot.
+services=
+case " $missing " in *' samba '*) services='smbd nmbd samba-ad-dc' ;; esac
+case " $missing " in *' 389-ds-base '*) services="$services dirsrv-snmp" ;; esac
+log=$(mktemp)
+policy=
+trap 'rm -f "$log"; [ -z "$policy" ] || $as_root rm -f "$policy"' EXIT
+trap 'exit 1' HUP INT TERM
+start_nothing() {
+    [ -n "$services" ] && [ ! -e /usr/sbin/policy-rc.d ] || return 0
+    policy=/usr/sbin/policy-rc.d
+    printf '#!/bin/sh\nexit 101\n' | $as_root tee $policy > /dev/null
+    $as_root chmod 755 $policy
+}
+disable() {
+    for service in $services; do
+        $as_root update-rc.d "$service" disable || $as_root systemctl disable "$service" || return
+    done
+}
 install() {
     # shellcheck disable=SC2086 # two lists of words
     $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $missing < /dev/null
 }
-log=$(mktemp)
-trap 'rm -f "$log"' EXIT
-if ! { $as_root apt-get update -q < /dev/null && install; } > "$log" 2>&1; then
+if ! { $as_root apt-get update -q < /dev/null && start_nothing && install && disable; } > "$log" 2>&1; then
     cat "$log" >&2
     echo "apt-get failed; see above." >&2
     exit 1

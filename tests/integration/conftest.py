@@ -24,6 +24,7 @@ from lib.directory import Slapd                 # noqa: E402
 from lib.journal import JournalSocket           # noqa: E402
 from lib.site import Site                       # noqa: E402
 from lib.standin import StandIn                 # noqa: E402
+from lib.unit import Unit                       # noqa: E402
 
 
 def pytest_addoption(parser):
@@ -122,6 +123,24 @@ def make_idsyncd(tmp_path, make_slapd, make_standin):
 def idsyncd(make_idsyncd, slapd, standin):
     """The binaries, set up for `slapd` and `standin`; see lib/daemon.py."""
     return make_idsyncd(slapd, standin)
+
+
+@pytest.fixture
+def unit(server):
+    """A part of its own of the directory `server`, which the tests of a file share: lib/unit.py."""
+    return Unit(server)
+
+
+@pytest.fixture
+def unit_reader(make_idsyncd, unit):
+    """unit_reader(groups, …) → a runner for that part; .directory is the section of the configuration."""
+    def make(*groups, **directory):
+        runner = make_idsyncd()
+        runner.config["directory"] = runner.directory = unit.directory(**directory)
+        runner.config["targets"] = [unit.target(*groups)]
+        runner.credentials["ldap-password"] = unit.server.password
+        return runner
+    return make
 
 
 @pytest.fixture

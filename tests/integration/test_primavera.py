@@ -8,7 +8,7 @@ import ldap
 import pytest
 
 from lib.company import Person
-from lib.directory import Bound
+from lib.entries import Bound
 from lib.process import wait_for
 from lib.standin import ANALYTICS, KEY, P6, SECRET, UNIFIER, default_state
 

@@ -6,7 +6,7 @@ import sqlite3
 import ldap
 import pytest
 
-from lib.directory import Bound
+from lib.entries import Bound
 
 PARENT, CHILD = 1000001, 2000001
 KEY = {"key": "test-key-73f1", "secret": "tell-nobody-secret-2207", "organization": PARENT}

@@ -67,18 +67,20 @@ def start_ca(work):
         out.write(os.urandom(8).hex().replace("0", "1") + "\n")
 
 
-def make_leaf(directory, name):
-    root, subject, alternatives, (start, end), usage = LEAVES[name]
+def make_leaf(directory, name, leaf=None, roots=None):
+    """NAME.pem, .key and .crt in DIRECTORY, of the table or as LEAF says; ROOTS: where the CAs are, if elsewhere."""
+    root, subject, alternatives, (start, end), usage = leaf or LEAVES[name]
+    roots = roots or directory
     with tempfile.TemporaryDirectory(dir=directory) as work:
         start_ca(work)
         openssl("req", "-new", *new_key_options(f"{work}/key"), "-out", f"{work}/csr",
                 "-subj", f"/CN={subject}", "-addext", f"subjectAltName={alternatives}",
                 "-addext", f"extendedKeyUsage={usage}", "-addext", "keyUsage=digitalSignature")
         openssl("ca", "-batch", "-notext", "-config", f"{work}/config", "-in", f"{work}/csr",
-                "-cert", f"{directory}/{root}.pem", "-keyfile", f"{directory}/{root}.key",
+                "-cert", f"{roots}/{root}.pem", "-keyfile", f"{roots}/{root}.key",
                 "-startdate", stamp(start), "-enddate", stamp(end), "-out", f"{work}/cert")
         with open(f"{directory}/{name}.pem", "w") as out:
-            for part in (f"{work}/cert", f"{work}/key", *([f"{directory}/{root}.pem"] if root == "soon-ca" else [])):
+            for part in (f"{work}/cert", f"{work}/key", *([f"{roots}/{root}.pem"] if root == "soon-ca" else [])):
                 with open(part) as piece:
                     out.write(piece.read())
         os.chmod(f"{directory}/{name}.pem", 0o600)

@@ -11,9 +11,9 @@ import time
 from urllib.parse import quote
 
 import ldap
-import ldap.modlist
 
-from .company import BIND_DN, SUFFIX, group_dn, ldif, values
+from .company import BIND_DN, SUFFIX, group_dn, ldif
+from .entries import Bound, Entries, connect, replace
 from .process import end, free_port, scaled, spawn, wait_for
 
 SLAPD = "/usr/sbin/slapd"
@@ -76,7 +76,7 @@ syncprov-sessionlog 100000
 """
 
 
-class Slapd:
+class Slapd(Entries):
     def __init__(self, home, ca, certificate="good", verify_client="allow", max_size=2 << 30, log=True,
                  extra="", database_extra=""):
         self.home = str(home)
@@ -171,18 +171,9 @@ class Slapd:
         end(self.process)
         shutil.rmtree(self.short, ignore_errors=True)
 
-    # --- entries ---
-
     def connect(self, dn=ADMIN_DN, password=ADMIN_PASSWORD):
         """A python-ldap connection, bound."""
-        connection = ldap.initialize(self.ldapi)
-        connection.set_option(ldap.OPT_NETWORK_TIMEOUT, scaled(10))
-        connection.simple_bind_s(dn, password)
-        return connection
-
-    def add(self, dn, attributes):
-        with Bound(self) as connection:
-            connection.add_s(dn, [(name, values(value)) for name, value in attributes.items()])
+        return connect(self.ldapi, dn, password)
 
     def add_person(self, person, *groups):
         """A person (lib/company.py), put into the groups named; returns the entryUUID that slapd gave it."""
@@ -192,44 +183,18 @@ class Slapd:
             self.join(group, person)
         return person.id
 
-    def modify(self, dn, **changes):
-        """Replace attributes; None or [] removes one."""
-        with Bound(self) as connection:
-            connection.modify_s(dn, [(ldap.MOD_REPLACE, name, values(value) if value not in (None, []) else None)
-                                     for name, value in changes.items()])
-
-    def rename(self, dn, new_rdn, new_superior=None):
-        with Bound(self) as connection:
-            connection.rename_s(dn, new_rdn, new_superior)
-
-    def delete(self, dn):
-        with Bound(self) as connection:
-            connection.delete_s(dn)
-
     def join(self, group, person):
-        with Bound(self) as connection:
-            connection.modify_s(group_dn(group), [(ldap.MOD_ADD, "member", values(person.dn))])
+        self.extend(group_dn(group), member=person.dn)
 
     def leave(self, group, person):
-        with Bound(self) as connection:
-            connection.modify_s(group_dn(group), [(ldap.MOD_DELETE, "member", values(person.dn))])
-
-    def get(self, dn, *attributes):
-        """One entry's attributes as {name: [text, …]}; None if there is no such entry."""
-        with Bound(self) as connection:
-            try:
-                found = connection.search_s(dn, ldap.SCOPE_BASE, "(objectClass=*)", list(attributes) or None)
-            except ldap.NO_SUCH_OBJECT:
-                return None
-        return {name: [item.decode(errors="replace") for item in items] for name, items in found[0][1].items()}
+        self.shrink(group_dn(group), member=person.dn)
 
     # --- settings and observation while it runs ---
 
     def configure(self, dn=DATABASE_DN, **changes):
         """Replace attributes in cn=config, e.g. olcLimits; lost with the next start."""
         with Bound(self, "cn=config", CONFIG_PASSWORD) as connection:
-            connection.modify_s(dn, [(ldap.MOD_REPLACE, name, values(value) if value not in (None, []) else None)
-                                     for name, value in changes.items()])
+            replace(connection, dn, changes)
 
     def limit_reader(self, text):
         """Limits of the daemon's bind DN, in slapd.conf's words: e.g. "size=5"."""
@@ -247,16 +212,3 @@ class Slapd:
             with open(self.log_path, errors="replace") as source:
                 return re.search(pattern, source.read())
         return wait_for(check, timeout, f"{pattern!r} in slapd's log")
-
-
-class Bound:
-    """with Bound(slapd) as connection: bound as the administrator, unbound at the end."""
-
-    def __init__(self, slapd, dn=ADMIN_DN, password=ADMIN_PASSWORD):
-        self.connection = slapd.connect(dn, password)
-
-    def __enter__(self):
-        return self.connection
-
-    def __exit__(self, *_):
-        self.connection.unbind_s()
