@@ -64,7 +64,8 @@ int source_read_start(Source *source, const Config *config, const Secret *bind_s
         read->handler = *handler;
         read->config = config;
         assert(loop_timer_new(source->loop, LOOP_IO, "played read", deliver, read, &read->timer) == 0);
-        loop_timer_after(read->timer, 10 * USEC_PER_MSEC);
+        loop_timer_after(read->timer,
+                         play_directory.takes > 0 ? play_directory.takes : 10 * USEC_PER_MSEC);
         *ret = read;
         return 0;
 }

@@ -51,6 +51,7 @@ typedef struct PlayDirectory {
         ReadState state;                /* how reads end */
         const char *error;
         unsigned reads;                 /* so far */
+        usec_t takes;                   /* 0: 10 ms */
 } PlayDirectory;
 extern PlayDirectory play_directory;
 
