@@ -8,6 +8,9 @@
 #include "model/diff-internal.h"
 #include "model/invariant.h"
 
+/* APIs list what is new a while late. */
+#define LISTED_LATE (10 * USEC_PER_MINUTE)
+
 /* ---- for all parts ---- */
 
 bool diff_is_gone(const Diff *d, uint32_t link) {
@@ -231,6 +234,11 @@ static const Account *linked_account(const Diff *d, uint32_t person) {
         return &d->in->accounts->items[d->rows[person].account];
 }
 
+/* A listing that is older than the link, or not much younger, needn't have the account. */
+static bool is_young(const Diff *d, uint32_t link) {
+        return usec_add(diff_link(d, link)->since, LISTED_LATE) > d->in->accounts->begun;
+}
+
 static int linked(Diff *d, uint32_t person) {
         uint32_t link = d->rows[person].link;
         const Account *a = linked_account(d, person);
@@ -239,8 +247,7 @@ static int linked(Diff *d, uint32_t person) {
         int r;
 
         if (!a)
-                /* A listing that is older than the link can't have the account. */
-                return diff_link(d, link)->since >= d->in->accounts->begun ? 0 : unlinked(d, person, link);
+                return is_young(d, link) ? 0 : unlinked(d, person, link);
         r = diff_changes(d, person, a, &changes);
         if (r < 0)
                 return r;
@@ -360,7 +367,7 @@ static int index_link(Diff *d, uint32_t l, uint32_t account, uint32_t hash) {
                 return r;
         if (r == STRINDEX_E_KNOWN)
                 row->ambiguous = d->links[known].ambiguous = true;
-        if (account != NONE || links[l].since >= d->in->accounts->begun)
+        if (account != NONE || is_young(d, l))
                 d->plan->n_linked++;
         if (account == NONE)
                 return 0;

@@ -91,7 +91,8 @@ typedef struct DiffInput {
 /* What a target asks of the people and accounts. Rules, beside those of idsyncd.conf(5):
  *
  * - Each person has at most one action, each account too. What needs two takes two cycles.
- * - A link that was made after the listing began (since >= accounts.begun) is never taken for gone.
+ * - A link that was made after the listing began, or less than 10 minutes before (since + 10min >
+ *   accounts.begun), is never taken for gone: APIs list new accounts late.
  * - Nothing that takes access away (delete, disable, recreate, a change of roles) is asked for unless
  *   absence_proven, or the entry itself is disabled. A blocked person is left alone whatever else is true
  *   of them, disabled ones too.

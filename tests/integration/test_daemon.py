@@ -313,6 +313,7 @@ def test_accounts_that_are_listed_late(idsyncd, standin, delays):
     daemon = idsyncd.start()
     daemon.wait_for(lambda: len(standin.calls("POST", "/users$")) == 3, 10, "three creates")
     never(lambda: len(standin.calls("POST", "/users$")) > 3, 4, "a second create")
+    assert [line for line in daemon.warnings() if "held" in line] == []
     assert daemon.terminate() == 0
     standin.quirks(list_delay=0, get_delay=0)
     idsyncd.once(expect=0)

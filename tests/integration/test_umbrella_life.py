@@ -156,6 +156,7 @@ def test_gone(life, slapd, company, api):
     run(life, api)
 
     api.remove_accounts(emails=[person.email])
+    life.age_links()
     life.target["gone"] = "report"
     run(life, api)
     assert acts(api) == [] and len(api.emails()) == 3
@@ -167,6 +168,7 @@ def test_gone(life, slapd, company, api):
     assert acts(api) == ["create", "re-create"] and api.account(person.email)
 
     api.remove_accounts(emails=[person.email])
+    life.age_links()
     life.target["gone"] = "create"
     run(life, api)
     assert acts(api) == ["create", "re-create"] and api.account(person.email)
@@ -314,6 +316,7 @@ def test_unfinished_is_told_and_stands(changing, company, standin):
     person = company.people[-1]
     standin.fault("status", code=400, body={"message": "Invalid request"}, method="POST", path="/users$")
     changing.target["gone"] = "report"
+    changing.age_links()
     result = changing.once(expect=1)
     dead, = result.actions("recreate")
     assert dead["state"] == "dead" and "can't be created again" in dead["detail"]

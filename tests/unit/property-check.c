@@ -15,6 +15,11 @@ static const Person *person_of(const World *w, const char *id) {
         return NULL;
 }
 
+/* The listing needn't have its account yet. */
+static bool is_young(const World *w, const Link *l) {
+        return l->since > w->begun || w->begun - l->since < 10 * USEC_PER_MINUTE;
+}
+
 const Account *world_account(const World *w, const char *id) {
         for (size_t i = 0; i < w->n_accounts; i++)
                 if (str_eq(w->accounts[i].remote_id, id))
@@ -338,7 +343,7 @@ static const char *check_joining(const World *w, const Plan *plan, const Action 
                 return "somebody gets another role than the first row that matches says";
         if (a->kind != ACTION_CREATE && a->kind != ACTION_ADOPT)
                 return NULL;
-        if (l && (world_account(w, l->remote_id) || l->since >= w->begun))
+        if (l && (world_account(w, l->remote_id) || is_young(w, l)))
                 return "somebody who has an account gets another";
         if (a->kind == ACTION_CREATE && l &&
             (w->target.gone == GONE_REPORT || plan->has_gone_create != (w->target.gone == GONE_HOLD)))
@@ -387,7 +392,7 @@ static const char *check_complete(const World *w, const Plan *plan) {
                 const Link *l = tie ?: world_link(w, id, NULL, NULL);
                 const Account *a = l ? world_account(w, l->remote_id) : NULL;
 
-                if (belongs ? a || (l && l->since >= w->begun)
+                if (belongs ? a || (l && is_young(w, l))
                             : !a || (a->disabled && w->target.leave == LEAVE_DISABLE))
                         continue;
                 for (size_t n = 0; n < plan->n_actions; n++)

@@ -216,7 +216,7 @@ static void make_link(World *w, size_t i) {
                 .address = key ? address_keys[i] : NULL,
                 .employee_number = world_percent(30) ? numbers[world_below(3)] : NULL,
                 .role = world_percent(50) ? roles_pool[world_below(3)] : NULL,
-                .since = world_percent(90) ? world_below(WORLD_BEGUN) : WORLD_BEGUN + world_below(10),
+                .since = (world_percent(90) ? world_below(990) : 990 + world_below(20)) * USEC_PER_MINUTE,
                 .out_for = world_below(4) * 10,
                 .was_disabled = world_percent(40),
         };

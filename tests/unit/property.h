@@ -9,7 +9,7 @@
 
 #define WORLD_MAX 24            /* of anything; worlds begin with at most half of it */
 #define WORLD_GROUPS 3
-#define WORLD_BEGUN 1000        /* when the listing was */
+#define WORLD_BEGUN (1000 * USEC_PER_MINUTE)    /* when the listing was */
 
 typedef struct World {
         TargetConfig target;

@@ -967,16 +967,35 @@ static void test_gone(void **state) {
         assert_false(plan->has_gone_create);
         target.gone = GONE_REPORT;
         only_noted("alice", NOTE_GONE);
-        /* A listing that is older than the link can't have the account. */
-        links->items[0].since = accounts->begun;
-        run();
-        assert_int_equal(plan->n_actions + plan->n_notes + plan->n_blocked, 0);
-        assert_int_equal(plan->n_linked, 1);
         /* An ordinary create is none of a gone account. */
+        links->items[0].since = accounts->begun;
         target.gone = GONE_HOLD;
         person("bob");
         only(ACTION_CREATE, "bob");
         assert_false(plan->has_gone_create);
+}
+
+/* A listing that is older than the link can't have the account, and one that began soon after may not
+ * have it yet. */
+static void test_young_is_not_gone(void **state) {
+        const usec_t ages[] = { 0, 1, 10 * USEC_PER_MINUTE - 1 };
+
+        (void) state;
+        person("alice");
+        tie("alice", "1");
+        target.gone = GONE_CREATE;
+        for (size_t i = 0; i < ELEMENTSOF(ages); i++) {
+                links->items[0].since = accounts->begun - ages[i];
+                run();
+                assert_int_equal(plan->n_actions + plan->n_notes + plan->n_blocked, 0);
+                assert_int_equal(plan->n_linked, 1);
+        }
+        links->items[0].since = accounts->begun + HOUR;
+        run();
+        assert_int_equal(plan->n_actions, 0);
+        links->items[0].since = accounts->begun - 10 * USEC_PER_MINUTE;
+        only(ACTION_CREATE, "alice");
+        assert_int_equal(plan->n_linked, 0);
 }
 
 static void test_gone_and_back(void **state) {
@@ -1146,6 +1165,7 @@ int main(void) {
                 TEST(test_last_admin),
                 TEST(test_own_user),
                 TEST(test_gone),
+                TEST(test_young_is_not_gone),
                 TEST(test_gone_and_back),
                 TEST(test_relink),
                 TEST(test_relink_of_the_present),

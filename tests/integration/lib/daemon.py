@@ -5,6 +5,7 @@ import json
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import time
 
@@ -148,6 +149,11 @@ class Idsyncd:
         if ready:
             daemon.wait_ready()
         return daemon
+
+    def age_links(self):
+        """Every account became ours an hour earlier: one that isn't listed isn't just new any more."""
+        with sqlite3.connect(f"{self.state}/idsyncd.db", timeout=10) as db:
+            db.execute("UPDATE link SET since = since - 3600000000")
 
     def state_files(self):
         found = [os.path.join(place, name) for place, _, names in os.walk(self.state) for name in names]
