@@ -49,9 +49,9 @@ def test_sync_while_a_target_is_busy(make_daemon, bus, slapd, standin):
     """The comparison under way goes by older rows: another follows it."""
     make_daemon()
     wait_done(bus, 10)
-    standin.fault("delay", seconds=2, method="GET", path="/users$", count=1)
+    standin.fault("delay", seconds=3, method="GET", path="/users$", count=1)
     bus.ctl("sync", "--full", expect=0)
-    standin.wait_calls(1, "GET", "/users$")
+    wait_for(lambda: bus.ask("status")["targets"][0]["comparing"], 10, "a comparison under way")
     slapd.add_person(Person("late"), "umbrella")
     bus.ctl("sync", expect=0)
     wait_done(bus, 11)
