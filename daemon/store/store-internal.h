@@ -68,6 +68,8 @@ typedef enum StatementId {
         SQL_ACTION_HISTORY,
         SQL_ACTION_OF_PERSON,
         SQL_ACTION_POSITION,
+        SQL_ACTION_URGE,
+        SQL_PERSON_KNOWN,
         SQL_ACTION_COUNTED,
         SQL_HISTORY_PRUNE,
         SQL_OPEN_RUNNING,

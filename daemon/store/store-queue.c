@@ -433,6 +433,28 @@ int store_queue_position(Store *store, int64_t id, uint64_t *ret) {
         return 0;
 }
 
+int store_queue_urge(Store *store, int64_t id, usec_t wall) {
+        int r;
+
+        r = store_begin(store);
+        return r < 0 ? r : store_end(store, store_exec(store, SQL_ACTION_URGE, "iu", id, wall));
+}
+
+int store_person_known(Store *store, const char *text, Arena *arena, const char **ret_id,
+                       const char **ret_address) {
+        _cleanup_(statement_resetp) sqlite3_stmt *q = NULL;
+        int r;
+
+        *ret_id = *ret_address = NULL;
+        r = store_query(store, SQL_PERSON_KNOWN, &q, "t", text);
+        if (r == 0)
+                r = store_step(store, q);
+        if (r <= 0)
+                return r;
+        r = column_copy(q, 0, arena, ret_id);
+        return r < 0 ? r : column_copy(q, 1, arena, ret_address);
+}
+
 int store_history_prune(Store *store, usec_t before) {
         int r;
 

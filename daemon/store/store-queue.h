@@ -69,7 +69,8 @@ int store_queue_keep_only(Store *store, const char *target, const Action *action
 /* Nothing waits longer than that: a row that seems to was put off before the wall clock was set back, and is
  * due. */
 #define STORE_DUE_MAX (7 * USEC_PER_HOUR)
-/* The next actions that are due at `wall`: uncertain before waiting, then destructive ones, then by id.
+/* The next actions that are due at `wall`: uncertain before waiting, then destructive ones; among
+ * these the urged first, then by id.
  * Resets go in batches, so they are asked for by themselves. */
 int store_queue_due(Store *store, const char *target, bool resets, usec_t wall, size_t limit,
                     int (*fn)(QueueItem *take_item, void *userdata), void *userdata);
@@ -117,5 +118,11 @@ int store_history_list(Store *store, const char *person, size_t limit,
                        int (*fn)(const QueueItem *item, void *userdata), void *userdata);
 /* The unfinished action's place in its target's queue, from 1. */
 int store_queue_position(Store *store, int64_t id, uint64_t *ret);
+/* An operator waits for it: it is due, and goes first among those of its rank. */
+int store_queue_urge(Store *store, int64_t id, usec_t wall);
+/* Somebody that links or history know by this directory id or address, though people may not: copies in
+ * the arena. *ret_id NULL: nobody. Looks at every row. */
+int store_person_known(Store *store, const char *text, Arena *arena, const char **ret_id,
+                       const char **ret_address);
 /* What finished before is forgotten, but for dead letters and drops that still stand. */
 int store_history_prune(Store *store, usec_t before);

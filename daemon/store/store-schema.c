@@ -142,6 +142,12 @@ static const char *const steps[] = {
         "ALTER TABLE link ADD COLUMN was_disabled INTEGER NOT NULL DEFAULT 0 CHECK"
         " (was_disabled IN (0, 1));"
         "PRAGMA user_version = 3;",
+
+        /* An operator's action goes first among its rank. */
+        "ALTER TABLE action ADD COLUMN urged INTEGER NOT NULL DEFAULT 0;"
+        "DROP INDEX action_rank;"
+        "CREATE INDEX action_rank ON action (target, rank, urged DESC, id) WHERE finished IS NULL;"
+        "PRAGMA user_version = 4;",
 };
 
 /* The first number that a question asked at opening answers with; its text is a constant of ours. */

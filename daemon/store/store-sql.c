@@ -125,8 +125,8 @@ const char *const store_sql[_SQL_MAX] = {
         [SQL_ACTION_GET] = "SELECT " ACTION_COLUMNS " FROM action WHERE id = ?1",
         [SQL_ACTION_DUE] =
                 "SELECT " ACTION_COLUMNS " FROM action WHERE target = ?1 AND finished IS NULL AND state"
-                " <> 'running' AND (due <= ?2 OR due > ?2 + ?5) AND (kind = 'reset') = ?4 ORDER BY rank, id"
-                " LIMIT ?3",
+                " <> 'running' AND (due <= ?2 OR due > ?2 + ?5) AND (kind = 'reset') = ?4 ORDER BY rank,"
+                " urged DESC, id LIMIT ?3",
         [SQL_ACTION_NEXT_DUE] =
                 "SELECT min(due) FROM action WHERE target = ?1 AND finished IS NULL AND state = 'waiting'"
                 " UNION ALL SELECT min(due) FROM action WHERE target = ?1 AND finished IS NULL AND state"
@@ -149,9 +149,15 @@ const char *const store_sql[_SQL_MAX] = {
                 "SELECT id FROM action WHERE finished IS NOT NULL ORDER BY finished DESC, id DESC LIMIT ?1",
         [SQL_ACTION_OF_PERSON] = "SELECT id FROM action WHERE person = ?1 ORDER BY id DESC LIMIT ?2",
         [SQL_ACTION_POSITION] =
-                "SELECT count(*) FROM action, (SELECT target AS t, rank AS r, id AS i FROM action WHERE id ="
-                " ?1) WHERE"
-                " target = t AND finished IS NULL AND (rank < r OR (rank = r AND id <= i))",
+                "SELECT count(*) FROM action, (SELECT target AS t, rank AS r, urged AS u, id AS i FROM"
+                " action WHERE id = ?1) WHERE target = t AND finished IS NULL AND (rank < r OR (rank = r"
+                " AND (urged > u OR (urged = u AND id <= i))))",
+        [SQL_ACTION_URGE] =
+                "UPDATE action SET urged = 1, due = min(due, ?2) WHERE id = ?1 AND finished IS NULL",
+        [SQL_PERSON_KNOWN] =
+                "SELECT person, address FROM (SELECT person, address, since AS wall FROM link UNION ALL"
+                " SELECT person, address, queued FROM action) WHERE person = ?1 OR lower(address) ="
+                " lower(?1) ORDER BY wall DESC LIMIT 1",
         [SQL_ACTION_COUNTED] =
                 "SELECT kind, count(*) FROM action WHERE target = ?1 AND queued >= ?2 AND approved = 0"
                 " AND NOT (state = 'superseded' AND begun IS NULL) GROUP BY kind",

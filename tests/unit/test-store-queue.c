@@ -470,6 +470,44 @@ static void test_due_order(void **state) {
         assert_int_equal(store_queue_due(f->store, "t", false, 3000, 10, take_due, &s), 7);
 }
 
+/* First among its rank, and due; never before those of a lower one. */
+static void test_urged(void **state) {
+        Fixture *f = *state;
+        Action a = create("a", "User"), b = create("b", "User"), c = create("c", "User"), d = destroy("d");
+        int64_t ids[] = { put_new(f, &a), put_new(f, &b), put_new(f, &c), put_new(f, &d) };
+        const int64_t order[] = { ids[3], ids[2], ids[0], ids[1] };
+        Seen s = { .f = f };
+        uint64_t place;
+
+        ok(store_queue_change(f->store, ids[2], &(QueueChange){ .state = QUEUE_WAITING, .due = 9000 }, 1));
+        ok(store_queue_urge(f->store, ids[2], 2000));
+        for (uint64_t i = 0; i < ELEMENTSOF(order); i++) {
+                ok(store_queue_position(f->store, order[i], &place));
+                assert_int_equal(place, i + 1);
+        }
+        ok(store_queue_due(f->store, "t", false, 2000, 10, take_due, &s));
+        assert_int_equal(s.n, ELEMENTSOF(order));
+        assert_memory_equal(s.ids, order, sizeof(order));
+}
+
+static void test_person_known(void **state) {
+        Fixture *f = *state;
+        _cleanup_(arena_freep) Arena *arena = arena_new();
+        Action wish = create("p", "User");
+        const Link link = { .person = "q", .remote_id = "7", .address = "q@x", .since = 5 };
+        const char *id, *address;
+
+        (void) put_new(f, &wish);
+        ok(store_link_put(f->store, "t", &link));
+        ok(store_person_known(f->store, "p", arena, &id, &address));
+        assert_string_equal(id, "p");
+        assert_string_equal(address, wish.address);
+        ok(store_person_known(f->store, "Q@X", arena, &id, &address));
+        assert_string_equal(id, "q");
+        ok(store_person_known(f->store, "r", arena, &id, &address));
+        assert_null(id);
+}
+
 /* ---- transitions ---- */
 
 static int64_t in_state(Fixture *f, QueueState state) {
@@ -816,7 +854,8 @@ static void test_held(void **state) {
 static void test_indexes_are_used(void **state) {
         Fixture *f = *state;
         static const char *const questions[] = {
-                "SELECT id FROM action WHERE target = 't' AND finished IS NULL ORDER BY rank, id",
+                "SELECT id FROM action WHERE target = 't' AND finished IS NULL ORDER BY rank, urged DESC,"
+                " id",
                 "SELECT min(due) FROM action WHERE target = 't' AND finished IS NULL AND state = 'waiting'",
                 "SELECT id FROM action WHERE target = 't' AND person = 'p' AND finished IS NULL",
                 "SELECT id FROM action WHERE target = 't' AND person = 'p' AND stands = 1 AND wish = x'00'",
@@ -865,6 +904,8 @@ int main(void) {
                 TEST(test_keep_only),
                 TEST(test_keep_only_ends_suppression),
                 TEST(test_due_order),
+                TEST(test_urged),
+                TEST(test_person_known),
                 TEST(test_transitions),
                 cmocka_unit_test(test_names),
                 TEST(test_running_becomes_uncertain),

@@ -186,6 +186,8 @@ static void test_schema_1(void **state) {
                    "INSERT INTO held VALUES ('t', '0123456789ab', 'why', 7);"
                    "INSERT INTO held_action VALUES ('t', 0, 'bob', 'create', 'b@x', NULL, NULL, '{}');"
                    "ALTER TABLE link DROP COLUMN was_disabled;"
+                   "DROP INDEX action_rank; ALTER TABLE action DROP COLUMN urged;"
+                   "CREATE INDEX action_rank ON action (target, rank, id) WHERE finished IS NULL;"
                    "INSERT INTO link VALUES ('t', 'bob', '17', NULL, NULL, NULL, 'created', 1, 0, 0);"
                    "PRAGMA user_version = 1;");
         reopen(f);
@@ -198,6 +200,7 @@ static void test_schema_1(void **state) {
         assert_string_equal(held->actions[0].person, "bob");
         ok(store_held_drop(f->store, "t", HELD_PLAN));
         assert_int_equal(ask_sql(f, "SELECT count(*) FROM held_action"), 0);
+        assert_int_equal(ask_sql(f, "SELECT count(*) FROM pragma_index_info('action_rank')"), 4);
 }
 
 /* A page in the middle is overwritten. After an unclean end opening finds it. */
