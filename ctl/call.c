@@ -27,6 +27,7 @@ static void messagep(sd_bus_message **m) {
 
 static ExitCode code_of(const sd_bus_error *error) {
         static const struct { const char *name; ExitCode code; } codes[] = {
+                { "org.idsyncd1.Error.Interrupted", EXIT_DIFFERENCES },
                 { "org.idsyncd1.Error.Refused", EXIT_USAGE },
                 { "org.idsyncd1.Error.Unknown", EXIT_USAGE },
                 { "org.idsyncd1.Error.Stale", EXIT_HELD },
@@ -113,6 +114,102 @@ static ExitCode ask(bool control, const char *member, sd_bus_message **ret, ErrC
                 return err_set(err, EXIT_USAGE, 0, "an argument can't be sent: %s", strerror(-r));
         return call(bus, control, m, ret, err);
 }
+
+/* ---- one person, step by step ---- */
+
+typedef struct Pending {
+        void (*on_step)(struct json_object *step);
+        sd_bus_message *reply;
+} Pending;
+
+static int on_progress(sd_bus_message *m, void *userdata, sd_bus_error *error _unused_) {
+        Pending *p = userdata;
+        struct json_object *step = NULL;
+        ErrCtx err = { 0 };
+        const char *text;
+        uint64_t call;
+
+        if (sd_bus_message_read(m, "ts", &call, &text) >= 0 && parse(text, &step, &err) == EXIT_IN_STEP) {
+                p->on_step(step);
+                json_object_put(step);
+        }
+        return 0;
+}
+
+static int on_reply(sd_bus_message *m, void *userdata, sd_bus_error *error _unused_) {
+        Pending *p = userdata;
+
+        p->reply = sd_bus_message_ref(m);
+        return 0;
+}
+
+/* Signals with the daemon's name may come from anybody: only its own connection counts. */
+static int owner_of_name(sd_bus *bus, char **ret) {
+        sd_bus_creds *creds = NULL;
+        const char *name = NULL;
+        int r;
+
+        r = sd_bus_get_name_creds(bus, NAME, SD_BUS_CREDS_UNIQUE_NAME, &creds);
+        if (r >= 0)
+                r = sd_bus_creds_get_unique_name(creds, &name);
+        *ret = r >= 0 ? strdup(name) : NULL;
+        sd_bus_creds_unref(creds);
+        return r >= 0 && !*ret ? -ENOMEM : r;
+}
+
+static int send_errand(sd_bus *bus, const char *owner, const Errand *e, Pending *p) {
+        __attribute__((cleanup(messagep))) sd_bus_message *m = NULL;
+        int r;
+
+        r = sd_bus_match_signal(bus, NULL, owner, PATH, NAME ".Control", "Progress", on_progress, p);
+        if (r >= 0)
+                r = sd_bus_message_new_method_call(bus, &m, owner, PATH, NAME ".Control", "SyncPerson");
+        if (r >= 0)
+                r = sd_bus_message_append(m, "ssbt", e->person, e->target, (int) e->full, e->wait);
+        return r < 0 ? r : sd_bus_call_async(bus, NULL, m, on_reply, p, UINT64_MAX);
+}
+
+static int wait_for_reply(sd_bus *bus, const Pending *p) {
+        int r = 0;
+
+        while (r >= 0 && !p->reply) {
+                r = sd_bus_process(bus, NULL);
+                if (r == 0)
+                        r = sd_bus_wait(bus, UINT64_MAX);
+        }
+        return r;
+}
+
+ExitCode call_errand(const Errand *errand, struct json_object **ret, ErrCtx *err) {
+        __attribute__((cleanup(bus_closep))) sd_bus *bus = NULL;
+        _cleanup_(freep) char *owner = NULL;
+        Pending p = { .on_step = errand->on_step };
+        const char *text;
+        ExitCode code;
+        int r;
+
+        code = connect_bus(&bus, err);
+        if (code != EXIT_IN_STEP)
+                return code;
+        r = owner_of_name(bus, &owner);
+        if (r >= 0)
+                r = send_errand(bus, owner, errand, &p);
+        if (r >= 0)
+                r = wait_for_reply(bus, &p);
+        if (r < 0)
+                code = err_set(err, EXIT_NO_DAEMON, 0, "idsyncd isn't running, or doesn't answer (%s)",
+                               strerror(-r));
+        else if (sd_bus_message_is_method_error(p.reply, NULL))
+                code = fail(true, sd_bus_message_get_error(p.reply), err);
+        else if (sd_bus_message_read(p.reply, "s", &text) < 0)
+                code = err_set(err, EXIT_FAULT, 0, "the daemon's answer can't be read");
+        else
+                code = parse(text, ret, err);
+        sd_bus_message_unref(p.reply);
+        return code;
+}
+
+/* ---- answers that are taken whole ---- */
 
 static ExitCode unreadable(ErrCtx *err) {
         return err_set(err, EXIT_FAULT, 0, "the daemon's answer can't be read");

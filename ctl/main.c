@@ -5,6 +5,7 @@
 #include <inttypes.h>
 
 #include "base/strings.h"
+#include "base/time.h"
 #include "call.h"
 #include "files.h"
 #include "show.h"
@@ -16,7 +17,7 @@ typedef struct Arguments {
         char **words;                   /* of the verb */
         int n;
         bool json, csv, dead, full;
-        const char *target, *output;
+        const char *target, *output, *wait;    /* NULL: not given */
 } Arguments;
 
 typedef struct Verb {
@@ -108,6 +109,35 @@ static ExitCode ask_sync(const Arguments *a, struct json_object **ret, ErrCtx *e
 
 static ExitCode ask_check(const Arguments *a _unused_, struct json_object **ret, ErrCtx *err) {
         return call_daemon(true, "Check", ret, err, "");
+}
+
+static void no_step(struct json_object *step _unused_) {
+}
+
+static ExitCode run_sync(const Arguments *a, ErrCtx *err) {
+        Errand e = {
+                        .person = word(a),
+                        .target = a->target ? a->target : "",
+                        .full = a->full,
+                        .on_step = a->json ? no_step : show_step,
+        };
+        struct json_object *doc = NULL;
+        ExitCode code;
+
+        if (a->n == 0 && (a->target || a->wait))
+                return err_set(err, EXIT_USAGE, 0, "sync: --target and --wait are of sync PERSON");
+        if (usec_parse(a->wait ? a->wait : "60s", &e.wait) < 0)
+                return err_set(err, EXIT_USAGE, 0, "--wait %s: no duration; write 60s or 5min", a->wait);
+        code = a->n == 0 ? ask_sync(a, &doc, err) : call_errand(&e, &doc, err);
+        if (code != EXIT_IN_STEP)
+                return code;
+        if (a->json)
+                print_json(doc);
+        else if (a->n == 0)
+                show_message(doc);
+        code = (ExitCode) json_number(doc, "exit");
+        json_object_put(doc);
+        return code;
 }
 
 static ExitCode ask_reset(const Arguments *a, struct json_object **ret, ErrCtx *err) {
@@ -212,8 +242,9 @@ static const Verb verbs[] = {
                  show_message, NULL},
                 {"resume", "[TARGET]", 0, 1, "go on; ends parking after refused credentials too", NULL,
                  ask_resume, show_message, NULL},
-                {"sync", "[--full]", 0, 0, "read the directory and compare now", "idsyncd --once", ask_sync,
-                 show_message, NULL},
+                {"sync", "[PERSON] [--full]", 0, 1,
+                 "read the directory and compare now; PERSON: with each step told, as far as it goes",
+                 "idsyncd --once", NULL, NULL, run_sync},
                 {"reset", "PERSON --target T", 1, 1, "reset somebody's password there",
                  "idsyncd --once --reset PERSON --target T", ask_reset, show_message, NULL},
                 {"backup", "FILE", 1, 1, "copy the database, whole, into a new file",
@@ -270,7 +301,8 @@ static void say_unknown(const char *name) {
 static bool fits(const Verb *v, const Arguments *a) {
         if (a->n < v->min || a->n > v->max || (a->dead && !str_eq(v->name, "queue")) ||
             (a->csv && (a->json || !str_eq(v->name, "orphans"))) || (a->full && !str_eq(v->name, "sync")) ||
-            (a->output && !str_eq(v->name, "plan")) || (a->target && !str_eq(v->name, "reset"))) {
+            (a->output && !str_eq(v->name, "plan")) || (a->wait && !str_eq(v->name, "sync")) ||
+            (a->target && !str_eq(v->name, "reset") && !str_eq(v->name, "sync"))) {
                 fprintf(stderr, "idsyncctl: it is \"idsyncctl %s%s%s\"\n", v->name, *v->synopsis ? " " : "",
                         v->synopsis);
                 return false;
@@ -321,7 +353,7 @@ static ExitCode run(const Verb *v, const Arguments *a) {
 
 /* 0, or the exit code to end with at once; -1: go on. */
 static int parse(int argc, char **argv, Arguments *a) {
-        enum { OPT_JSON = 0x100, OPT_CSV, OPT_DEAD, OPT_FULL, OPT_TARGET, OPT_VERSION };
+        enum { OPT_JSON = 0x100, OPT_CSV, OPT_DEAD, OPT_FULL, OPT_TARGET, OPT_WAIT, OPT_VERSION };
         static const struct option options[] = {
                         {"json", no_argument, NULL, OPT_JSON},
                         {"csv", no_argument, NULL, OPT_CSV},
@@ -329,6 +361,7 @@ static int parse(int argc, char **argv, Arguments *a) {
                         {"full", no_argument, NULL, OPT_FULL},
                         {"output", required_argument, NULL, 'o'},
                         {"target", required_argument, NULL, OPT_TARGET},
+                        {"wait", required_argument, NULL, OPT_WAIT},
                         {"help", no_argument, NULL, 'h'},
                         {"version", no_argument, NULL, OPT_VERSION},
                         {0},
@@ -354,6 +387,9 @@ static int parse(int argc, char **argv, Arguments *a) {
                         break;
                 case OPT_TARGET:
                         a->target = optarg;
+                        break;
+                case OPT_WAIT:
+                        a->wait = optarg;
                         break;
                 case OPT_VERSION:
                         puts("idsyncctl " PACKAGE_VERSION);

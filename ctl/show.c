@@ -278,7 +278,18 @@ void show_plan(struct json_object *doc) {
         }
 }
 
-/* ---- messages ---- */
+/* ---- steps and messages ---- */
+
+void show_step(struct json_object *step) {
+        if (json_text(step, "target")) {
+                print_text(json_text(step, "target"));
+                printf(": ");
+        }
+        printf("%s: ", or_none(json_text(step, "step")));
+        print_text(json_text(step, "text"));
+        putchar('\n');
+        (void) fflush(stdout);
+}
 
 void show_message(struct json_object *doc) {
         print_text(json_text(doc, "message"));

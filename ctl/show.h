@@ -15,6 +15,8 @@ void show_orphans(struct json_object *doc);
 void show_orphans_csv(struct json_object *doc);
 void show_check(struct json_object *doc);
 void show_explain(struct json_object *doc);
+/* One line of sync PERSON, at once. */
+void show_step(struct json_object *step);
 void show_message(struct json_object *doc);
 /* One line; 0, 1, 2 as a monitoring plug-in counts. From the document of status. */
 int show_health(struct json_object *doc);

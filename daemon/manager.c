@@ -113,6 +113,13 @@ static void on_changed(void *userdata) {
                 loop_timer_after(m->status_timer, STATUS_TICK);
 }
 
+static void on_called(const CallEvent *event, void *userdata) {
+        Manager *m = userdata;
+
+        if (m->bus)
+                bus_called(m->bus, event);
+}
+
 /* ---- polling ---- */
 
 /* Counted from the start of the poll, with a twentieth of jitter; failed reads come less and less often. */
@@ -218,19 +225,18 @@ static void on_ask_again(void *userdata) {
         on_changed(m);
 }
 
-static int on_sync(bool full, ErrCtx *err, void *userdata) {
+static int on_sync(bool full, int64_t *ret_cycle, ErrCtx *err, void *userdata) {
         Manager *m = userdata;
-        int64_t number;
         int r;
 
         if (m->state != MANAGER_RUNNING)
                 return err_set(err, 1, 0, "the daemon is %s: ask again", manager_state(m));
-        r = cycle_ask(engine_cycle(m->engine), full, &number);
+        r = cycle_ask(engine_cycle(m->engine), full, ret_cycle);
         if (r < 0)
                 return r;
         log_notice("a %scycle is asked for by an operator", full ? "full " : "");
-        return err_set(err, 0, 0, "cycle %lld %s", (long long) number,
-                       number > cycle_report(engine_cycle(m->engine))->number
+        return err_set(err, 0, 0, "cycle %lld %s", (long long) *ret_cycle,
+                       *ret_cycle > cycle_report(engine_cycle(m->engine))->number
                                        ? "begins when the read under way has ended"
                                        : "has begun");
 }
@@ -307,13 +313,14 @@ static int set_up_bus(Manager *m) {
 
 static int new_engine(Manager *m, Config *config, ErrCtx *err) {
         const EngineOptions options = {
-                .loop = m->loop,
-                .store = m->store,
-                .credentials = m->options->credentials,
-                .reader = m->options->reader,
-                .cycle_done = on_cycle_done,
-                .changed = on_changed,
-                .userdata = m,
+                        .loop = m->loop,
+                        .store = m->store,
+                        .credentials = m->options->credentials,
+                        .reader = m->options->reader,
+                        .cycle_done = on_cycle_done,
+                        .changed = on_changed,
+                        .called = on_called,
+                        .userdata = m,
         };
         Engine *engine;
         int r;
@@ -333,6 +340,11 @@ static void start_engine(Manager *m) {
 
 static void start_drain(Manager *m, ManagerState state) {
         m->state = state;
+        bus_interrupt(m->bus,
+                      state == MANAGER_STOPPING
+                                      ? "the daemon is stopping: what is queued goes on after its start"
+                                      : "the daemon is reloading its configuration: what is queued "
+                                        "goes on then; ask again");
         m->drain_until = usec_add(loop_now(m->loop), DRAIN_MAX);
         loop_timer_stop(m->poll_timer);
         loop_timer_stop(m->retry_timer);

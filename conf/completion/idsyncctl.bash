@@ -31,7 +31,7 @@ _idsyncctl() {
         words='--json --help --version'
         [[ $verb != orphans ]] || words+=' --csv'
         [[ $verb != queue ]] || words+=' --dead'
-        [[ $verb != sync ]] || words+=' --full'
+        [[ $verb != sync ]] || words+=' --full --target --wait'
         [[ $verb != plan ]] || words+=' --output'
         [[ $verb != reset ]] || words+=' --target'
     else

@@ -266,16 +266,21 @@ static int do_reset(ControlCall *call, sd_bus_error *error) {
 
 static int do_sync(ControlCall *call, sd_bus_error *error) {
         ErrCtx text = { 0 };
+        int64_t cycle;
         int full, r;
 
         r = sd_bus_message_read(call->message, "b", &full);
         if (r >= 0)
-                r = call->bus->hooks.sync(full, &text, call->bus->hooks.userdata);
+                r = call->bus->hooks.sync(full, &cycle, &text, call->bus->hooks.userdata);
         return finish(call, r, &text, error);
 }
 
 static int do_check(ControlCall *call, sd_bus_error *error) {
         return bus_check_begin(call->bus, call->message, error);
+}
+
+static int do_sync_person(ControlCall *call, sd_bus_error *error) {
+        return bus_errand_start(call->bus, call->message, error);
 }
 
 /* The caller gets an open file: the daemon can't write where root can. */
@@ -364,6 +369,7 @@ CONTROL(resume)
 CONTROL(reset)
 CONTROL(sync)
 CONTROL(check)
+CONTROL(sync_person)
 CONTROL(backup)
 
 /* Unprivileged for sd-bus, which would ask for a capability that not even root need have in a container:
@@ -386,6 +392,10 @@ const sd_bus_vtable bus_control_vtable[] = {
                 CHANGE("Sync", "b", full, on_sync),
                 SD_BUS_METHOD_WITH_ARGS("Check", SD_BUS_NO_ARGS, SD_BUS_RESULT("s", json), on_check,
                                         SD_BUS_VTABLE_UNPRIVILEGED),
+                SD_BUS_METHOD_WITH_ARGS(
+                                "SyncPerson", SD_BUS_ARGS("s", person, "s", target, "b", full, "t", wait),
+                                SD_BUS_RESULT("s", json), on_sync_person, SD_BUS_VTABLE_UNPRIVILEGED),
+                SD_BUS_SIGNAL_WITH_ARGS("Progress", SD_BUS_ARGS("t", call, "s", json), 0),
                 SD_BUS_METHOD_WITH_ARGS("Backup", SD_BUS_NO_ARGS, SD_BUS_RESULT("h", file), on_backup,
                                         SD_BUS_VTABLE_UNPRIVILEGED),
                 SD_BUS_VTABLE_END,

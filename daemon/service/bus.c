@@ -35,6 +35,7 @@ static void settle(Bus *b) {
 static void disconnect(Bus *b) {
         bus_control_cancel(b);
         bus_check_drop(b);
+        bus_errands_cancel(b);
         b->named = false;
         b->name_slot = sd_bus_slot_unref(b->name_slot);
         if (!b->bus)
@@ -139,6 +140,14 @@ static void on_answer(void *userdata) {
                 loop_timer_after(b->answer_timer, USEC_PER_SEC);
 }
 
+static void on_errand(void *userdata) {
+        bus_errands_look(userdata);
+}
+
+void bus_interrupt(Bus *b, const char *why) {
+        bus_errands_interrupt(b, why);
+}
+
 int bus_new(Loop *loop, const BusHooks *hooks, Bus **ret) {
         _cleanup_(bus_freep) Bus *b = calloc(1, sizeof(*b));
         int r;
@@ -148,10 +157,15 @@ int bus_new(Loop *loop, const BusHooks *hooks, Bus **ret) {
         b->loop = loop;
         b->hooks = *hooks;
         TAILQ_INIT(&b->calls);
+        TAILQ_INIT(&b->errands);
         r = loop_timer_new(loop, LOOP_NORMAL, "connect to the bus", on_connect, b, &b->connect_timer);
         if (r < 0)
                 return r;
         r = loop_timer_new(loop, LOOP_NORMAL, "answer on the bus", on_answer, b, &b->answer_timer);
+        if (r < 0)
+                return r;
+        /* Before the worker takes up what was just asked for: steps are told in their order. */
+        r = loop_timer_new(loop, LOOP_TIMER, "look at one person", on_errand, b, &b->errand_timer);
         if (r < 0)
                 return r;
         loop_timer_after(b->connect_timer, 0);
@@ -165,6 +179,7 @@ Bus *bus_free(Bus *b) {
         disconnect(b);
         loop_timer_free(b->connect_timer);
         loop_timer_free(b->answer_timer);
+        loop_timer_free(b->errand_timer);
         facts_deinit(&b->facts);
         free(b);
         return NULL;
@@ -173,6 +188,8 @@ Bus *bus_free(Bus *b) {
 void bus_changed(Bus *b) {
         if (!TAILQ_EMPTY(&b->calls))
                 loop_timer_after(b->answer_timer, 0);
+        if (!TAILQ_EMPTY(&b->errands))
+                loop_timer_after(b->errand_timer, 0);
 }
 
 int bus_fail(Bus *b, int r, const ErrCtx *err, sd_bus_error *error) {

@@ -14,7 +14,7 @@ typedef struct BusHooks {
         /* Compare again what was asked for. */
         void (*retry)(void *userdata);
         /* As cycle_ask(): 0, or positive: refused, both with words in err; negative errno. */
-        int (*sync)(bool full, ErrCtx *err, void *userdata);
+        int (*sync)(bool full, int64_t *ret_cycle, ErrCtx *err, void *userdata);
         /* Begin a check, which ends with bus_checked(): 0 or words in err. */
         int (*check)(ErrCtx *err, void *userdata);
         /* Nobody waits for it any more. */
@@ -29,6 +29,10 @@ int bus_new(Loop *loop, const BusHooks *hooks, Bus **ret);
 Bus *bus_free(Bus *bus);
 DEFINE_CLEANUP(Bus *, bus_free);
 
+/* For those who look on at one person. */
+void bus_called(Bus *bus, const CallEvent *event);
+/* The engine is about to go: whoever looks on is told why. */
+void bus_interrupt(Bus *bus, const char *why);
 /* Some target or queue changed: answers those who wait for it. May come often. */
 void bus_changed(Bus *bus);
 /* The check that a hook began is over; lines NULL: it came to nothing, and why not. */

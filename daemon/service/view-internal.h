@@ -10,6 +10,8 @@ void view_put_time(StrBuf *out, const char *key, usec_t wall);
 /* A row of the queue with target and times; last: ready to be closed by '}', for further members. */
 void view_put_item(StrBuf *out, const QueueItem *item);
 
+/* "configuration", "operator"; NULL: nobody. */
+const char *view_who_paused(const Remote *remote);
 /* One target as it stands. */
 int view_put_target(const View *v, const Remote *remote, StrBuf *out);
 /* "problems":[…]: what an operator should look at, worst first in what health makes of it. */

@@ -11,7 +11,7 @@
 #define LATE_READS 3
 #define LATE_MIN (15 * USEC_PER_MINUTE)
 
-static const char *who_paused(const Remote *remote) {
+const char *view_who_paused(const Remote *remote) {
         if (remote_config(remote)->paused)
                 return "configuration";
         return remote_is_paused(remote) ? "operator" : NULL;
@@ -106,7 +106,7 @@ int view_put_target(const View *v, const Remote *remote, StrBuf *out) {
         strbuf_putc(out, ',');
         view_put_time(out, "applied", applied);
         strbuf_putc(out, ',');
-        report_put_pair(out, "paused", who_paused(remote));
+        report_put_pair(out, "paused", view_who_paused(remote));
         strbuf_putc(out, ',');
         put_held(held, out);
         strbuf_putc(out, ',');
@@ -224,7 +224,7 @@ static void add_target(const View *v, Problems *p, const Remote *remote) {
                     report->plan->n_blocked == 1 ? "person is" : "people are");
         add_notes(p, name, act, report->plan);
         snprintf(act, sizeof(act), "idsyncctl resume %s", name);
-        if (str_eq(who_paused(remote), "operator"))
+        if (str_eq(view_who_paused(remote), "operator"))
                 add(p, LEVEL_WARNING, name, act, "paused by an operator: nothing is written there");
 }
 

@@ -229,6 +229,22 @@ static int say_unknown(const View *v, const ErrCtx *why, ErrCtx *err) {
                        why->text, config->directory.people.base, config->directory.people.filter, read);
 }
 
+/* Links and history remember people whose row is gone: one is added. VIEW_E_UNKNOWN: they don't either. */
+static int add_known(const View *v, const char *text, People *people, const Person **ret) {
+        _cleanup_(arena_freep) Arena *arena = arena_new();
+        Person p = { 0 };
+        int r;
+
+        if (!arena)
+                return -ENOMEM;
+        r = store_person_known(v->store, text, arena, &p.id, &p.field[PERSON_EMAIL]);
+        if (r < 0 || !p.id)
+                return r < 0 ? r : VIEW_E_UNKNOWN;
+        r = people_add(people, &p, engine_config(v->engine)->n_groups);
+        *ret = &people->items[people->n - 1];
+        return r;
+}
+
 int view_find(const View *v, const char *person, People **ret_people, const Person **ret, ErrCtx *err) {
         _cleanup_(people_freep) People *people = NULL;
         ErrCtx why = { 0 };
@@ -238,8 +254,11 @@ int view_find(const View *v, const char *person, People **ret_people, const Pers
         if (r < 0)
                 return r;
         r = who_find(people, person, ret, &why);
-        if (r == WHO_E_UNKNOWN)
-                return say_unknown(v, &why, err);
+        if (r == WHO_E_UNKNOWN) {
+                r = add_known(v, person, people, ret);
+                if (r == VIEW_E_UNKNOWN)
+                        return say_unknown(v, &why, err);
+        }
         if (r > 0)
                 return err_set(err, VIEW_E_UNKNOWN, 0, "%s", why.text);
         if (r == 0)

@@ -28,10 +28,9 @@ struct Cycle {
         size_t n_busy;
         bool dry_run, absence_proven;
         bool asked; /* an operator wants another cycle after the read under way */
-        usec_t read_at;                 /* monotonic: the last complete read; 0: none in this process */
         usec_t grow;                    /* that it added to the grace of leavers */
         CycleReport report;
-        cycle_done_t done;
+        cycle_done_t read, done;
         void *userdata;
         LoopTask *ended;
 };
@@ -88,7 +87,7 @@ static RemoteInput remote_input(const Cycle *c, size_t i, const Generation *g, b
                 .people = g->people,
                 .cycle = c->report.number,
                 .started = fresh ? loop_wall(c->loop) : c->report.attempted,
-                .read_at = c->read_at,
+                .read_at = c->report.read_at,
                 .absence_proven = c->absence_proven,
                 .grow = retry ? 0 : c->grow,
                 .fresh_listing = fresh,
@@ -181,11 +180,12 @@ static void on_read(ReadingResult *result, void *userdata) {
         loop_task_arm(c->ended);
         if (result->state != READ_COMPLETE) {
                 c->report.failed_reads++;
+                c->read(c, c->userdata);
                 return;
         }
         c->report.failed_reads = 0;
         c->report.complete = loop_wall(c->loop);
-        c->read_at = loop_now(c->loop);
+        c->report.read_at = loop_now(c->loop);
         c->grow = result->grow;
         c->report.complete_people = result->people;
         c->absence_proven = result->absence_proven;
@@ -194,6 +194,7 @@ static void on_read(ReadingResult *result, void *userdata) {
                 log_error("out of memory");
                 return;
         }
+        c->read(c, c->userdata);
         reconcile_all(c, g);
         generation_unref(g);
 }
@@ -297,7 +298,7 @@ int cycle_retry(Cycle *c) {
 usec_t cycle_retry_at(const Cycle *c) {
         usec_t earliest = USEC_INFINITY, at;
 
-        if (c->read_at == 0)
+        if (c->report.read_at == 0)
                 return earliest;
         for (size_t i = 0; i < c->n_remotes; i++) {
                 at = retry_at(c, i);
@@ -305,6 +306,10 @@ usec_t cycle_retry_at(const Cycle *c) {
                         earliest = at;
         }
         return earliest;
+}
+
+bool cycle_has_read(const Cycle *c, int64_t number) {
+        return c->report.number > number || (c->report.number == number && !reading_is_running(c->reading));
 }
 
 bool cycle_is_running(const Cycle *c) {
@@ -324,7 +329,8 @@ static int recall_read(Cycle *c) {
 }
 
 int cycle_new(Loop *loop, Store *store, const Config *config, Reading *reading, Remote *const *remotes,
-              size_t n_remotes, bool dry_run, cycle_done_t done, void *userdata, Cycle **ret) {
+              size_t n_remotes, bool dry_run, cycle_done_t read, cycle_done_t done, void *userdata,
+              Cycle **ret) {
         _cleanup_(cycle_freep) Cycle *c = calloc(1, sizeof(*c));
         int r;
 
@@ -337,6 +343,7 @@ int cycle_new(Loop *loop, Store *store, const Config *config, Reading *reading, 
         c->remotes = remotes;
         c->n_remotes = n_remotes;
         c->dry_run = dry_run;
+        c->read = read;
         c->done = done;
         c->userdata = userdata;
         c->places = calloc(n_remotes + 1, sizeof(*c->places));

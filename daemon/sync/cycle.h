@@ -21,13 +21,15 @@ typedef struct CycleReport {
         /* wall: the last complete read, of an earlier process too; 0: none */
         usec_t complete;
         uint64_t complete_people;       /* that it found */
+        usec_t read_at;                 /* monotonic: when that ended, as RemoteReport.read_at has it */
 } CycleReport;
 
-/* dry_run: the cycle's number isn't kept. done: after each cycle and each retry, when all its targets
- * ended; never from inside. */
+/* dry_run: the cycle's number isn't kept. read: after each read, before its targets are compared. done:
+ * after each cycle and each retry, when all its targets ended. Neither from inside. */
 typedef void (*cycle_done_t)(Cycle *cycle, void *userdata);
 int cycle_new(Loop *loop, Store *store, const Config *config, Reading *reading, Remote *const *remotes,
-              size_t n_remotes, bool dry_run, cycle_done_t done, void *userdata, Cycle **ret);
+              size_t n_remotes, bool dry_run, cycle_done_t read, cycle_done_t done, void *userdata,
+              Cycle **ret);
 Cycle *cycle_free(Cycle *cycle);
 DEFINE_CLEANUP(Cycle *, cycle_free);
 
@@ -45,6 +47,8 @@ usec_t cycle_retry_at(const Cycle *cycle);
  * or as cycle_start(). */
 int cycle_ask(Cycle *cycle, bool full, int64_t *ret);
 bool cycle_is_running(const Cycle *cycle);
+/* The read of that cycle, or of a later one, ended: the report tells how. */
+bool cycle_has_read(const Cycle *cycle, int64_t number);
 /* Nothing more is called back. */
 void cycle_cancel(Cycle *cycle);
 const CycleReport *cycle_report(const Cycle *cycle);

@@ -17,6 +17,12 @@ struct Engine {
         Cycle *cycle;
 };
 
+static void on_cycle_read(Cycle *cycle _unused_, void *userdata) {
+        Engine *e = userdata;
+
+        e->options.changed(e->options.userdata);
+}
+
 static void on_cycle_done(Cycle *cycle _unused_, void *userdata) {
         Engine *e = userdata;
 
@@ -31,19 +37,23 @@ static int load_bind_secret(Engine *e, ErrCtx *err) {
         return credential_load(e->options.credentials, d->bind.password_credential, &e->bind_secret, err);
 }
 
+static void nobody_looks_on(const CallEvent *event _unused_, void *userdata _unused_) {
+}
+
 static int make_remote(Engine *e, const TargetConfig *target, ErrCtx *err) {
         _cleanup_(secret_freep) Secret *key = NULL, *secret = NULL;
         Channel *channel;
         RemoteEnv env = {
-                .loop = e->options.loop,
-                .store = e->options.store,
-                .config = e->config,
-                .dry_run = e->options.dry_run,
-                .once = e->options.once,
-                .approvals = e->options.approvals,
-                .n_approvals = e->options.n_approvals,
-                .changed = e->options.changed,
-                .userdata = e->options.userdata,
+                        .loop = e->options.loop,
+                        .store = e->options.store,
+                        .config = e->config,
+                        .dry_run = e->options.dry_run,
+                        .once = e->options.once,
+                        .approvals = e->options.approvals,
+                        .n_approvals = e->options.n_approvals,
+                        .changed = e->options.changed,
+                        .called = e->options.called ? e->options.called : nobody_looks_on,
+                        .userdata = e->options.userdata,
         };
         int r;
 
@@ -108,7 +118,7 @@ static int make_directory(Engine *e) {
         if (r < 0)
                 return r;
         return cycle_new(o->loop, o->store, e->config, e->reading, e->remotes, e->n_remotes, o->dry_run,
-                         on_cycle_done, e, &e->cycle);
+                         on_cycle_read, on_cycle_done, e, &e->cycle);
 }
 
 int engine_new(const EngineOptions *options, Config *config, Engine **ret, ErrCtx *err) {

@@ -18,6 +18,7 @@ typedef struct EngineOptions {
         size_t n_approvals;
         void (*cycle_done)(void *userdata);     /* a cycle or a retry ended */
         void (*changed)(void *userdata);        /* some queue or target changed; may come often */
+        void (*called)(const CallEvent *event, void *userdata); /* as WorkerHooks.called; may be NULL */
         void *userdata;
 } EngineOptions;
 

@@ -50,6 +50,10 @@ void remote_unpark(Remote *r) {
         remote_kick(r);
 }
 
+usec_t remote_action_due(const Remote *r, const QueueItem *item) {
+        return worker_action_due(r->worker, item);
+}
+
 int remote_let_go(Remote *r, int64_t id) {
         int q = worker_let_go(r->worker, id);
 

@@ -48,6 +48,7 @@ void remote_finish(Remote *r) {
         r->done = NULL;
         r->in.people = NULL;
         r->report.read_at = r->in.read_at;
+        r->report.compared = loop_wall(r->env.loop);
         kick(r);
         r->env.changed(r->env.userdata);
         done(r, r->userdata);
@@ -309,19 +310,26 @@ static void on_changed(void *userdata) {
         r->env.changed(r->env.userdata);
 }
 
+static void on_called(const CallEvent *event, void *userdata) {
+        Remote *r = userdata;
+
+        r->env.called(event, r->env.userdata);
+}
+
 /* ---- making, starting, stopping ---- */
 
 int remote_new(const RemoteEnv *env, Channel *channel, Remote **ret) {
         _cleanup_(remote_freep) Remote *r = calloc(1, sizeof(*r));
         WorkerHooks hooks = {
-                .roles = on_roles,
-                .look = on_look,
-                .accounts = on_accounts,
-                .is_fresh = on_is_fresh,
-                .account_changed = on_account_changed,
-                .account_reset = on_account_reset,
-                .changed = on_changed,
-                .userdata = r,
+                        .roles = on_roles,
+                        .look = on_look,
+                        .accounts = on_accounts,
+                        .is_fresh = on_is_fresh,
+                        .account_changed = on_account_changed,
+                        .account_reset = on_account_reset,
+                        .changed = on_changed,
+                        .called = on_called,
+                        .userdata = r,
         };
         int q;
 

@@ -29,6 +29,7 @@ typedef struct RemoteEnv {
         char *const *approvals;         /* hashes that an operator lets go ahead */
         size_t n_approvals;
         void (*changed)(void *userdata);        /* status of some target changed */
+        void (*called)(const CallEvent *event, void *userdata); /* as WorkerHooks.called */
         void *userdata;
 } RemoteEnv;
 
@@ -62,6 +63,7 @@ typedef struct RemoteReport {
         size_t n_not_carried_out;       /* acts that are planned, and that this version doesn't carry out */
         unsigned pages;
         usec_t read_at; /* as RemoteInput.read_at; 0: nothing was compared yet */
+        usec_t compared;                /* wall: when it ended */
 } RemoteReport;
 
 int remote_new(const RemoteEnv *env, Channel *channel, Remote **ret);
@@ -99,6 +101,8 @@ bool remote_is_paused(const Remote *remote);
 void remote_unpark(Remote *remote);
 /* Rows were put into the queue, or are due now. */
 void remote_kick(Remote *remote);
+/* As worker_action_due(). */
+usec_t remote_action_due(const Remote *remote, const QueueItem *item);
 /* As worker_let_go(). */
 int remote_let_go(Remote *remote, int64_t id);
 

@@ -244,6 +244,19 @@ static int make_password(Job *job, CallInput *in) {
         return r;
 }
 
+static void tell_call(const Job *job, const Outcome *outcome) {
+        const Worker *w = job->worker;
+        const CallEvent event = {
+                        .target = w->target->name,
+                        .person = job->item->action.person,
+                        .action = job->item->id,
+                        .call = job->kind,
+                        .outcome = outcome,
+        };
+
+        w->hooks.called(&event, w->hooks.userdata);
+}
+
 static int on_prepare(CallInput *in, void *userdata) {
         Job *job = userdata;
         Worker *w = job->worker;
@@ -261,6 +274,7 @@ static int on_prepare(CallInput *in, void *userdata) {
                 if (r < 0)
                         return r;
         }
+        tell_call(job, NULL);
         r = store_queue_running(w->store, job->item->id, job->step, loop_wall(w->loop));
         return r == -EINVAL || r == -ENOENT ? CHANNEL_E_NOT_WANTED : r;
 }
@@ -286,6 +300,7 @@ static void on_call_done(const Outcome *outcome, bool sent, void *userdata) {
 
         job->call = NULL;
         job->sent = sent;
+        tell_call(job, outcome);
         job->password = secret_free(job->password);
         if (own.hint == HINT_NOT_WANTED) {
                 job_end(job);

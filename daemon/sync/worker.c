@@ -273,6 +273,16 @@ static usec_t job_next(const Worker *w, const Job *job) {
         return at > loop_wall(w->loop) ? at : 0;
 }
 
+usec_t worker_action_due(const Worker *w, const QueueItem *item) {
+        usec_t due = real_due(w, item->due), free_at = channel_next_free(w->channel);
+        const Job *job = job_by_id(w, item->id);
+
+        if (job)
+                return job_next(w, job);
+        due = due > free_at ? due : free_at;
+        return due > loop_wall(w->loop) ? due : 0;
+}
+
 typedef struct NextDue { const Worker *worker; usec_t due; } NextDue;
 
 static int look_at_due(const QueueItem *item, void *userdata) {

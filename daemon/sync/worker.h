@@ -3,9 +3,18 @@
  * (target/target.h). */
 #pragma once
 
+#include "store/store-queue.h"
 #include "sync/channel.h"
 
 typedef struct Worker Worker;
+
+/* A call for one person's action. Borrowed. */
+typedef struct CallEvent {
+        const char *target, *person;
+        int64_t action;
+        Call call;
+        const Outcome *outcome;         /* how it ended; NULL: it is about to be sent */
+} CallEvent;
 
 typedef struct WorkerHooks {
         /* Roles of the API, to turn labels into ids; NULL while they are unknown: no action runs then. */
@@ -23,6 +32,9 @@ typedef struct WorkerHooks {
         void (*account_reset)(const char *remote_id, void *userdata);
         /* An action ended or was put off: queue counts have changed. */
         void (*changed)(void *userdata);
+        /* For those who look on; may come from within a transaction of the store. Resets, which go in
+         * batches, make none. */
+        void (*called)(const CallEvent *event, void *userdata);
         void *userdata;
 } WorkerHooks;
 
@@ -46,6 +58,8 @@ void worker_pause(Worker *worker);
 /* The row is about to be changed by somebody else. 0: the worker hasn't taken it up, or let it go;
  * -EBUSY: its call is under way. */
 int worker_let_go(Worker *worker, int64_t id);
+/* When this action goes on, as worker_next_due(): its own wait, budget and parking counted. */
+usec_t worker_action_due(const Worker *worker, const QueueItem *item);
 /* When something is to be done next, budget and parking counted: wall time, 0: right now (or under way),
  * USEC_INFINITY: never. */
 usec_t worker_next_due(const Worker *worker);
