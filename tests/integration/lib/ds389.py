@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """A private 389 Directory Server: ns-slapd without systemd and dscreate, ldap (StartTLS) and ldaps on loopback."""
 
+import contextlib
 import os
 import pwd
 import re
-import shutil
 import subprocess
 
 import ldap
@@ -16,7 +16,12 @@ from .process import end, free_port, spawn, wait_for
 PROGRAM = "/usr/sbin/ns-slapd"
 TEMPLATE = "/usr/share/dirsrv/data/template-dse.ldif"
 ADMIN_DN, ADMIN_PASSWORD = "cn=Directory Manager", "directory-manager"
-PLACES = "lock_dir tmp_dir cert_dir ldif_dir bak_dir run_dir inst_dir log_dir db_dir config_dir".split()
+PLACES = "lock_dir tmp_dir cert_dir ldif_dir bak_dir run_dir inst_dir log_dir db_dir".split()
+FILES = {       # those of /etc/dirsrv are for its own user
+    "schema/99user.ldif": "dn: cn=schema\n",
+    "slapd-collations.conf": "",
+    "certmap.conf": "certmap default default\n",
+}
 BACKEND = f"""
 dn: cn=userRoot,cn=ldbm database,cn=plugins,cn=config
 objectClass: top
@@ -56,12 +61,14 @@ class Ds389(Entries):
         self.home, self.ca = str(home), str(ca)
         self.log_path = f"{self.home}/log_dir/errors"
         self.process = None
+        # The server names a semaphore of the whole machine after this directory.
+        self.config = f"{self.home}/idsyncd-{os.getpid()}-{os.urandom(4).hex()}"
         for name in PLACES:
             os.makedirs(f"{self.home}/{name}")
-        shutil.copytree("/etc/dirsrv/schema", f"{self.home}/config_dir/schema")
-        for name in ("slapd-collations.conf", "certmap.conf"):
-            shutil.copy(f"/etc/dirsrv/config/{name}", f"{self.home}/config_dir")
-        self._write_config()
+        os.makedirs(f"{self.config}/schema")
+        for name, text in FILES.items():
+            with open(f"{self.config}/{name}", "w") as out:
+                out.write(text)
         self._write_certificates()
         try:
             self._start()
@@ -74,8 +81,8 @@ class Ds389(Entries):
         self.port, self.tls_port = free_port(), free_port()
         self.ldap, self.ldaps = f"ldap://127.0.0.1:{self.port}", f"ldaps://127.0.0.1:{self.tls_port}"
         facts = {name: f"{self.home}/{name}" for name in PLACES}
-        facts |= {"schema_dir": f"{self.home}/config_dir/schema", "db_home_dir": f"{self.home}/db_dir", "db_lib": "bdb",
-                  "fqdn": "localhost.localdomain", "ds_port": str(self.port), "rootdn": ADMIN_DN,
+        facts |= {"config_dir": self.config, "schema_dir": f"{self.config}/schema", "db_home_dir": f"{self.home}/db_dir",
+                  "db_lib": "bdb", "fqdn": "localhost.localdomain", "ds_port": str(self.port), "rootdn": ADMIN_DN,
                   "ds_user": pwd.getpwuid(os.geteuid()).pw_name,
                   "ds_passwd": "{CLEAR}" + ADMIN_PASSWORD, "ds_suffix": SUFFIX, "ldapi": f"{self.home}/ldapi",
                   "ldapi_enabled": "off", "ldapi_autobind": "off"}
@@ -96,7 +103,7 @@ nsslapd-dbcachesize: 10000000
 """, 1)
         before, plugin, after = text.partition("nsslapd-plugininitfunc: memberof_postop_init\n")
         text = before + plugin + after.replace("nsslapd-pluginenabled: off", "nsslapd-pluginenabled: on", 1)
-        with open(f"{self.home}/config_dir/dse.ldif", "w") as out:
+        with open(f"{self.config}/dse.ldif", "w") as out:
             out.write(text.rstrip("\n") + "\n" + BACKEND)
 
     def _write_certificates(self):
@@ -112,19 +119,23 @@ nsslapd-dbcachesize: 10000000
             out.write("Internal (Software) Token:\n")
 
     def _start(self):
-        self.process = spawn([PROGRAM, "-D", f"{self.home}/config_dir", "-i", f"{self.home}/pid", "-d", "0"],
-                             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        wait_for(self._answers, 30, "389 Directory Server's first answer")
+        for _ in range(3):      # somebody else may take a port meanwhile
+            self._write_config()
+            self.process = spawn([PROGRAM, "-D", self.config, "-i", f"{self.home}/pid", "-d", "0"],
+                                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            if wait_for(self._state, 30, "389 Directory Server's first answer") == "answers":
+                return
+        with open(self.log_path, errors="replace") as source:
+            raise AssertionError(f"389 Directory Server doesn't start: {source.read()[-2000:]}")
 
-    def _answers(self):
+    def _state(self):
         if self.process.poll() is not None:
-            with open(self.log_path, errors="replace") as source:
-                raise AssertionError(f"389 Directory Server doesn't start: {source.read()[-2000:]}")
+            return "ended"
         try:
             self.connect().unbind_s()
-            return True
+            return "answers"
         except ldap.SERVER_DOWN:
-            return False
+            return None
 
     def _fill(self):
         self.add(SUFFIX, {"objectClass": ["top", "domain"], "dc": "example", "aci": [RIGHTS, SELF]})
@@ -153,3 +164,5 @@ nsslapd-dbcachesize: 10000000
 
     def cleanup(self):
         end(self.process)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(f"/dev/shm/sem.{os.path.basename(self.config)}.stats")
