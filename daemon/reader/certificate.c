@@ -21,6 +21,9 @@
 #include <strings.h>
 #include <time.h>
 
+/* Bytes of a CA's certificate that we look into. */
+#define CA_MAX 8192
+
 enum {
         DER_INTEGER = 0x02,
         DER_OCTETS = 0x04,
@@ -107,8 +110,8 @@ static usec_t time_of(uint8_t tag, const Der *value) {
         return t > 0 ? (usec_t) t * USEC_PER_SEC : 0;
 }
 
-/* The validity, and what follows it in tbsCertificate. */
-static bool find_validity(const uint8_t *der, size_t len, Der *ret_validity, Der *ret_rest) {
+/* Issuer and validity, and what follows them in tbsCertificate. */
+static bool find_parts(const uint8_t *der, size_t len, Der *ret_issuer, Der *ret_validity, Der *ret_rest) {
         Der in = {der, der + len}, certificate, tbs, skipped;
         uint8_t tag;
 
@@ -118,29 +121,96 @@ static bool find_validity(const uint8_t *der, size_t len, Der *ret_validity, Der
         if (tag == DER_VERSION && !der_next(&tbs, &tag, &skipped))
                 return false;
         if (tag != DER_INTEGER || !der_expect(&tbs, DER_SEQUENCE, &skipped) ||
-            !der_expect(&tbs, DER_SEQUENCE, &skipped) || !der_expect(&tbs, DER_SEQUENCE, ret_validity))
+            !der_expect(&tbs, DER_SEQUENCE, ret_issuer) || !der_expect(&tbs, DER_SEQUENCE, ret_validity))
                 return false;
         *ret_rest = tbs;
         return true;
 }
 
-usec_t certificate_end(const uint8_t *der, size_t len) {
-        Der validity, rest, value;
+static usec_t end_of(const Der *validity) {
+        Der in = *validity, value;
         uint8_t tag;
 
-        if (!find_validity(der, len, &validity, &rest) || !der_next(&validity, &tag, &value) ||
-            !der_next(&validity, &tag, &value))
-                return 0;
-        return time_of(tag, &value);
+        return der_next(&in, &tag, &value) && der_next(&in, &tag, &value) ? time_of(tag, &value) : 0;
 }
+
+usec_t certificate_end(const uint8_t *der, size_t len) {
+        Der issuer, validity, rest;
+
+        return find_parts(der, len, &issuer, &validity, &rest) ? end_of(&validity) : 0;
+}
+
+/* ---- issuers ---- */
+
+static int base64_value(char c) {
+        static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+        const char *p = c ? strchr(alphabet, c) : NULL;
+
+        return p ? (int) (p - alphabet) : -1;
+}
+
+/* Up to the first character that is neither base64 nor white space; 0: too long. */
+static size_t decode_base64(const char *p, const char *end, uint8_t *buf, size_t size) {
+        unsigned bits = 0, n_bits = 0;
+        size_t len = 0;
+
+        for (; p < end; p++) {
+                int v = base64_value(*p);
+
+                if (v < 0 && (*p == '\n' || *p == '\r' || *p == ' ' || *p == '\t'))
+                        continue;
+                if (v < 0)
+                        break;
+                bits = (bits << 6 | (unsigned) v) & 0xffff;
+                n_bits += 6;
+                if (n_bits < 8)
+                        continue;
+                if (len == size)
+                        return 0;
+                n_bits -= 8;
+                buf[len++] = (uint8_t) (bits >> n_bits);
+        }
+        return len;
+}
+
+/* 0: it isn't this issuer's certificate. */
+static usec_t end_of_issuer(const Der *wanted, const uint8_t *der, size_t len) {
+        Der issuer, validity, rest, subject;
+
+        if (!find_parts(der, len, &issuer, &validity, &rest) || !der_expect(&rest, DER_SEQUENCE, &subject) ||
+            subject.end - subject.p != wanted->end - wanted->p ||
+            memcmp(subject.p, wanted->p, (size_t) (subject.end - subject.p)) != 0)
+                return 0;
+        return end_of(&validity);
+}
+
+usec_t certificate_issuer_end(const uint8_t *der, size_t len, const char *pem, size_t pem_len) {
+        static const char begin[] = "-----BEGIN CERTIFICATE-----";
+        const char *end = pem + pem_len, *p = pem;
+        Der issuer, validity, rest;
+        uint8_t ca[CA_MAX];
+        usec_t latest = 0, t;
+
+        if (!find_parts(der, len, &issuer, &validity, &rest))
+                return 0;
+        while ((p = memmem(p, (size_t) (end - p), begin, sizeof(begin) - 1))) {
+                p += sizeof(begin) - 1;
+                t = end_of_issuer(&issuer, ca, decode_base64(p, end, ca, sizeof(ca)));
+                if (t > latest)
+                        latest = t;
+        }
+        return latest;
+}
+
+/* ---- names ---- */
 
 /* The list of names, if there is one. */
 static bool find_names(const uint8_t *der, size_t len, Der *ret) {
         static const uint8_t subject_alt_name[] = {0x55, 0x1d, 0x11};
-        Der validity, rest, part, list, extension, oid, value;
+        Der issuer, validity, rest, part, list, extension, oid, value;
         uint8_t tag = 0;
 
-        if (!find_validity(der, len, &validity, &rest))
+        if (!find_parts(der, len, &issuer, &validity, &rest))
                 return false;
         while (tag != DER_EXTENSIONS)
                 if (!der_next(&rest, &tag, &part))

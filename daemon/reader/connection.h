@@ -21,6 +21,7 @@ typedef struct Connection {
         bool has_features; /* the root DSE could be read */
         ServerKind kind;
         usec_t certificate_end; /* wall time; 0: unknown */
+        usec_t issuer_end; /* of the CA in ca_file that signed it; 0: it isn't there itself */
 } Connection;
 
 /* Connects, secures and binds to one server. 0; CONNECTION_E_FAILED with err.code = LDAP result code (0:

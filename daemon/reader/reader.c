@@ -6,12 +6,15 @@
 #include <stdio.h>
 #include <string.h>
 #include <syslog.h>
+#include <time.h>
 
 #include "reader/connection.h"
 #include "reader/dirmap.h"
 #include "reader/groups.h"
 #include "reader/memberset.h"
 #include "reader/search.h"
+
+#define ISSUER_WARNING (14 * USEC_PER_DAY)
 
 struct Reader {
         const StreamSettings *settings;
@@ -178,10 +181,25 @@ static int prepare(Reader *r) {
         return 0;
 }
 
+/* A CA of one's own ends for all servers at once: somebody must hear of it in time. */
+static int warn_of_issuer(Reader *r) {
+        usec_t end = r->connection->issuer_end, now = (usec_t) time(NULL) * USEC_PER_SEC;
+        char date[USEC_FORMAT_MAX];
+
+        if (end == 0 || end > usec_add(now, ISSUER_WARNING))
+                return 0;
+        return output_notice(r->out, LOG_WARNING,
+                             "%s: the CA that signed the server's certificate ends at %s: have its new "
+                             "certificate in %s in time (directory.ca_file)",
+                             r->connection->uri, usec_format_wall(end, date), r->directory->ca_file);
+}
+
 static int read_all(Reader *r) {
         int result;
 
         result = connect_any(r);
+        if (result == 0)
+                result = warn_of_issuer(r);
         if (result != 0)
                 return result;
         result = output_progress(r->out);

@@ -15,6 +15,7 @@
 #include "reader/connection-internal.h"
 
 #define HANDSHAKE_SLICE_MSEC 1000
+#define CA_FILE_MAX ((size_t) 4 << 20)
 
 typedef enum Trust { TRUST_VERIFIED, TRUST_ANYTHING } Trust;
 
@@ -122,10 +123,21 @@ static bool fetch_unverified(const Connection *failed, struct berval *ret) {
                handshake(c) == LDAP_SUCCESS && fetch_certificate(c, ret);
 }
 
+/* By the CA file; 0: the issuer isn't in it, as above an intermediate. */
+static usec_t issuer_end(const Connection *c, const struct berval *der) {
+        _cleanup_(freep) char *pem = malloc(CA_FILE_MAX);
+        _cleanup_(fclosep) FILE *file = pem ? fopen(c->directory->ca_file, "re") : NULL;
+
+        if (!file)
+                return 0;
+        return certificate_issuer_end((const uint8_t *) der->bv_val, der->bv_len, pem,
+                                      fread(pem, 1, CA_FILE_MAX, file));
+}
+
 static int explain_certificate(Connection *c, const struct berval *der, ErrCtx *err) {
         const uint8_t *bytes = (const uint8_t *) der->bv_val;
         const char *host = connection_host(c);
-        usec_t end = certificate_end(bytes, der->bv_len), now = wall_now();
+        usec_t end = certificate_end(bytes, der->bv_len), ca_end = issuer_end(c, der), now = wall_now();
         char names[160], date[USEC_FORMAT_MAX];
 
         (void) certificate_names(bytes, der->bv_len, names, sizeof(names));
@@ -133,6 +145,11 @@ static int explain_certificate(Connection *c, const struct berval *der, ErrCtx *
                 return err_set(err, CONNECTION_E_FAILED, LDAP_CONNECT_ERROR,
                                "%s: the server's certificate ended on %s: it must be renewed", c->uri,
                                usec_format_wall(end, date));
+        if (ca_end != 0 && ca_end < now)
+                return err_set(err, CONNECTION_E_FAILED, LDAP_CONNECT_ERROR,
+                               "%s: the CA that signed the server's certificate ended on %s: its new "
+                               "certificate must be in %s; see directory.ca_file",
+                               c->uri, usec_format_wall(ca_end, date), c->directory->ca_file);
         if (strcasecmp(host, "localhost") == 0)
                 return err_set(err, CONNECTION_E_FAILED, LDAP_CONNECT_ERROR,
                                "%s: certificate verification failed (for %s; CA file %s): libldap takes "
@@ -184,6 +201,7 @@ int tls_begin(Connection *c, ErrCtx *err) {
                 return explain(c, rc, err);
         if (fetch_certificate(c, &der)) {
                 c->certificate_end = certificate_end((const uint8_t *) der.bv_val, der.bv_len);
+                c->issuer_end = issuer_end(c, &der);
                 ber_memfree(der.bv_val);
         }
         return 0;

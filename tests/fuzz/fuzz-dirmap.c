@@ -69,6 +69,8 @@ static void check_certificate(const uint8_t *data, size_t size) {
         if (strlen(certificate_names(data, size, names, sizeof(names))) >= sizeof(names))
                 abort();
         (void) certificate_is_for(data, size, "a.example.com");
+        /* Behind the certificate there may be the text of a CA file. */
+        (void) certificate_issuer_end(data, size, (const char *) data, size);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

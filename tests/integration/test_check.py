@@ -196,12 +196,25 @@ def test_misspelt_attribute(idsyncd):
     assert warned(lines) == {"attributes"} and "10 of 10" in one(lines, "attributes")["detail"]
 
 
-@pytest.mark.parametrize("ca_file", ["other-root", "old-root"])
-def test_wrong_or_expired_ca(idsyncd, ca, ca_file):
+@pytest.mark.parametrize("ca_file, told", [("other-root", "has signed it"), ("old-root", "ended on")])
+def test_wrong_or_expired_ca(idsyncd, ca, ca_file, told):
     """What signed the server's certificate isn't in ca_file, or isn't valid any more."""
     idsyncd.config["directory"]["ca_file"] = f"{ca}/{ca_file}.pem"
     detail = the_failure(check(idsyncd, 4), "connection")
-    assert f"{ca}/{ca_file}.pem" in detail and "directory.ca_file" in detail
+    assert f"{ca}/{ca_file}.pem" in detail and "directory.ca_file" in detail and told in detail
+
+
+def test_ca_that_ends_soon(idsyncd, make_slapd, company, ca):
+    idsyncd.config["directory"] |= {"uris": [make_slapd(company, certificate="chained").ldaps],
+                                    "ca_file": f"{ca}/soon-ca.pem"}
+    lines = check(idsyncd, 0)
+    assert "directory.ca_file" in one(lines, "notice")["detail"] and warned(lines) == {"notice"}
+    with open(f"{ca}/soon-ca.pem") as old, open(f"{ca}/ca.pem") as other:
+        both = other.read() + old.read()
+    with open(f"{idsyncd.home}/both.pem", "w") as out:
+        out.write(both)
+    idsyncd.config["directory"]["ca_file"] = f"{idsyncd.home}/both.pem"
+    assert warned(check(idsyncd, 0)) == {"notice"}, "the CA that signed it, not the first"
 
 
 @pytest.mark.parametrize("certificate", ["expired", "soon", "good"])
