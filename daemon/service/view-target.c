@@ -91,9 +91,9 @@ int view_put_target(const View *v, const Remote *remote, StrBuf *out) {
         strbuf_putc(out, ',');
         report_put_pair(out, "type", target_type_to_string(config->type));
         strbuf_putc(out, ',');
-        report_put_pair(out, "state", remote_state_to_string(report->state));
+        report_put_pair(out, "state", remote_state_to_string(remote_state(remote)));
         strbuf_putc(out, ',');
-        report_put_pair(out, "reason", report->reason);
+        report_put_pair(out, "reason", remote_reason(remote));
         strbuf_printf(out, ",\"comparing\":%s,", remote_is_busy(remote) ? "true" : "false");
         put_plan_counts(report, out);
         strbuf_printf(out,
@@ -174,6 +174,12 @@ static void add_parking(Problems *p, const Remote *remote) {
         if (until == 0)
                 return;
         snprintf(act, sizeof(act), "idsyncctl resume %s", name);
+        if (class == OUTCOME_REJECTED) {
+                snprintf(act, sizeof(act), "idsyncctl queue --dead; then idsyncctl resume %s", name);
+                add(p, LEVEL_CRITICAL, name, act, "in quarantine: %s; one action is tried at %s", detail,
+                    usec_format_wall(until, text));
+                return;
+        }
         add(p, auth ? LEVEL_CRITICAL : LEVEL_WARNING, name, auth ? act : NULL, "%s until %s: %s",
             auth ? "key, secret or rights are refused; no call" : "parked", usec_format_wall(until, text),
             detail);

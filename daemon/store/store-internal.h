@@ -71,6 +71,7 @@ typedef enum StatementId {
         SQL_ACTION_URGE,
         SQL_PERSON_KNOWN,
         SQL_ACTION_COUNTED,
+        SQL_ACTION_ENDED,
         SQL_HISTORY_PRUNE,
         SQL_OPEN_RUNNING,
         SQL_RESTORED_HELD,

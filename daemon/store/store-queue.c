@@ -342,6 +342,21 @@ int store_queue_counted_since(Store *store, const char *target, usec_t since, si
         return 0;
 }
 
+int store_queue_ended(Store *store, const char *target, usec_t since, size_t limit, size_t *ret_n,
+                      size_t *ret_dead) {
+        _cleanup_(statement_resetp) sqlite3_stmt *q = NULL;
+        int r;
+
+        r = store_query(store, SQL_ACTION_ENDED, &q, "tui", target, since, (int64_t) limit);
+        if (r == 0)
+                r = store_step(store, q);
+        if (r < 0)
+                return r;
+        *ret_n = (size_t) sqlite3_column_int64(q, 0);
+        *ret_dead = (size_t) sqlite3_column_int64(q, 1);
+        return 0;
+}
+
 /* The first column of a statement that is ready to be stepped. */
 static int read_ids(Store *store, sqlite3_stmt *q, int64_t **ret, size_t *ret_n) {
         _cleanup_(freep) int64_t *ids = NULL;

@@ -148,6 +148,11 @@ static const char *const steps[] = {
         "DROP INDEX action_rank;"
         "CREATE INDEX action_rank ON action (target, rank, urged DESC, id) WHERE finished IS NULL;"
         "PRAGMA user_version = 4;",
+
+        /* What tells whether a target's actions fail. */
+        "CREATE INDEX action_ended ON action (target, finished, state)"
+        " WHERE state IN ('done', 'dead') AND kind <> 'adopt';"
+        "PRAGMA user_version = 5;",
 };
 
 /* The first number that a question asked at opening answers with; its text is a constant of ours. */

@@ -118,17 +118,9 @@ static void log_park(Channel *c, Call call, const Outcome *outcome, usec_t span)
                   outcome->detail, usec_format(span, text), usec_format_wall(c->park.until, until));
 }
 
-static usec_t auth_span(unsigned tries) {
-        usec_t span = AUTH_FIRST;
-
-        while (--tries > 0 && span < AUTH_CAP)
-                span *= 2;
-        return span < AUTH_CAP ? span : AUTH_CAP;
-}
-
 static usec_t next_span(const Channel *c) {
         if (c->park_class == OUTCOME_AUTH)
-                return auth_span(c->park.tries);
+                return backoff_doubled(c->park.tries, AUTH_FIRST, AUTH_CAP);
         return backoff_span(c->park.tries, TRANSIENT_FIRST, TRANSIENT_CAP, random_u64());
 }
 

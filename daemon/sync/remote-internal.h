@@ -15,6 +15,7 @@ struct Remote {
         Channel *channel;
         const TargetConfig *target;
         Lister *lister;
+        Quarantine *quarantine;
         Worker *worker;
         Resetter *resetter;
         RemoteReport report;

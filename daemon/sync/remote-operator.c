@@ -47,6 +47,7 @@ bool remote_is_paused(const Remote *r) {
 
 void remote_unpark(Remote *r) {
         channel_unpark(r->channel);
+        quarantine_lift(r->quarantine, "resumed by an operator");
         remote_kick(r);
 }
 
@@ -65,17 +66,21 @@ const Accounts *remote_accounts(const Remote *r) {
 }
 
 usec_t remote_parked(const Remote *r, OutcomeClass *ret_class, const char **ret_detail) {
-        usec_t until = channel_parked_until(r->channel, ret_class, ret_detail);
+        usec_t parked = channel_parked_until(r->channel, ret_class, ret_detail), until = 0;
+        const char *reason = quarantine_reason(r->quarantine, &until);
 
-        if (until > 0)
-                return until;
+        if (parked > 0)
+                return parked;
         if (ret_class)
-                *ret_class = OUTCOME_THROTTLED;
+                *ret_class = reason ? OUTCOME_REJECTED : OUTCOME_THROTTLED;
         if (ret_detail)
-                *ret_detail = "the API asked for a pause: no call under this key";
-        return channel_throttled_until(r->channel);
+                *ret_detail = reason ?: "the API asked for a pause: no call under this key";
+        return reason ? until : channel_throttled_until(r->channel);
 }
 
 usec_t remote_next_free(const Remote *r) {
-        return channel_next_free(r->channel);
+        usec_t next = channel_next_free(r->channel), until = 0;
+
+        (void) quarantine_reason(r->quarantine, &until);
+        return until > next ? until : next;
 }

@@ -35,6 +35,22 @@ const RemoteReport *remote_report(const Remote *r) {
         return &r->report;
 }
 
+bool remote_is_quarantined(const Remote *r) {
+        return quarantine_is_on(r->quarantine);
+}
+
+RemoteState remote_state(const Remote *r) {
+        return r->report.state == REMOTE_OK && remote_is_quarantined(r) ? REMOTE_PARKED : r->report.state;
+}
+
+const char *remote_reason(const Remote *r) {
+        usec_t until;
+
+        return r->report.state == REMOTE_OK && remote_is_quarantined(r)
+                       ? quarantine_reason(r->quarantine, &until)
+                       : r->report.reason;
+}
+
 static void kick(Remote *r) {
         worker_kick(r->worker);
         resetter_kick(r->resetter);
@@ -316,6 +332,13 @@ static void on_called(const CallEvent *event, void *userdata) {
         r->env.called(event, r->env.userdata);
 }
 
+static void on_quarantine(void *userdata) {
+        Remote *r = userdata;
+
+        kick(r);
+        r->env.changed(r->env.userdata);
+}
+
 /* ---- making, starting, stopping ---- */
 
 int remote_new(const RemoteEnv *env, Channel *channel, Remote **ret) {
@@ -341,10 +364,14 @@ int remote_new(const RemoteEnv *env, Channel *channel, Remote **ret) {
         q = lister_new(channel, env->loop, &r->lister);
         if (q < 0)
                 return q;
-        q = worker_new(env->loop, env->store, env->config, channel, &hooks, &r->worker);
+        q = quarantine_new(env->loop, env->store, r->target, on_quarantine, r, &r->quarantine);
         if (q < 0)
                 return q;
-        q = resetter_new(env->loop, env->store, env->config, channel, &hooks, &r->resetter);
+        q = worker_new(env->loop, env->store, env->config, channel, r->quarantine, &hooks, &r->worker);
+        if (q < 0)
+                return q;
+        q = resetter_new(env->loop, env->store, env->config, channel, r->quarantine, &hooks,
+                         &r->resetter);
         if (q < 0)
                 return q;
         q = loop_task_new(env->loop, LOOP_SLICE, "compare people and accounts", remote_decide, r,
@@ -367,6 +394,7 @@ Remote *remote_free(Remote *r) {
         worker_free(r->worker);
         resetter_free(r->resetter);
         lister_free(r->lister);
+        quarantine_free(r->quarantine);
         loop_task_free(r->decide);
         loop_timer_free(r->look_timer);
         accounts_free(r->accounts);
@@ -425,9 +453,10 @@ usec_t remote_next_due(const Remote *r) {
 }
 
 usec_t remote_parked_until(const Remote *r) {
-        return channel_parked_until(r->channel, NULL, NULL);
+        return remote_parked(r, NULL, NULL);
 }
 
 void remote_retry_refused(Remote *r) {
         channel_retry_refused(r->channel);
+        quarantine_lift(r->quarantine, "the configuration was read anew");
 }

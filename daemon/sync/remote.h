@@ -73,6 +73,11 @@ const TargetConfig *remote_config(const Remote *remote);
 /* Borrowed: for a check, which calls beside all that the remote does. */
 Channel *remote_channel(Remote *remote);
 const RemoteReport *remote_report(const Remote *remote);
+/* Too many actions fail there: nothing is written but one action now and then. */
+bool remote_is_quarantined(const Remote *remote);
+/* As in the report; a target that is in quarantine, and nothing else, is parked. */
+RemoteState remote_state(const Remote *remote);
+const char *remote_reason(const Remote *remote);
 
 /* Lists (unless the cached listing is young enough), compares, judges, queues. done: once, never from
  * inside. -EBUSY while one runs. */
@@ -109,7 +114,8 @@ int remote_let_go(Remote *remote, int64_t id);
 /* The last complete listing, with our own changes since; NULL: none yet. Borrowed until the next turn of
  * the loop. */
 const Accounts *remote_accounts(const Remote *remote);
-/* As channel_parked_until(), but that a throttled key counts too, and channel_next_free(). */
+/* As channel_parked_until() and channel_next_free(), but that a throttled key counts too; while a target is
+ * in quarantine the next action counts, and the class is OUTCOME_REJECTED. */
 usec_t remote_parked(const Remote *remote, OutcomeClass *ret_class, const char **ret_detail);
 usec_t remote_next_free(const Remote *remote);
 

@@ -50,7 +50,7 @@ ExitCode report_target_exit_code(const ReportInput *in, const Remote *remote) {
         /* At a paused target too: nothing of it goes without a person's word. */
         if (report->held)
                 code = exit_code_worse(code, EXIT_HELD);
-        if (left > 0 && remote_parked_until(remote) > 0)
+        if (remote_is_quarantined(remote) || (left > 0 && remote_parked_until(remote) > 0))
                 code = exit_code_worse(code, EXIT_TARGET);
         /* A dead letter is a difference in the run that gives it up, too: only later plans count it as
          * suppressed. */
@@ -224,12 +224,13 @@ static const char *state_of(const Remote *remote) {
         if (report->state == REMOTE_UNKNOWN)
                 return remote_state_to_string(remote_parked_until(remote) > 0 ? REMOTE_PARKED
                                                                               : REMOTE_INCOMPLETE);
-        return remote_state_to_string(report->state);
+        return remote_state_to_string(remote_state(remote));
 }
 
-static const char *reason_of(const RemoteReport *report) {
-        return report->state == REMOTE_UNKNOWN ? "not compared: there is no complete read of the directory"
-                                               : report->reason;
+static const char *reason_of(const Remote *remote) {
+        return remote_report(remote)->state == REMOTE_UNKNOWN
+                       ? "not compared: there is no complete read of the directory"
+                       : remote_reason(remote);
 }
 
 static int put_target(const ReportInput *in, const Remote *remote, StrBuf *out) {
@@ -244,7 +245,7 @@ static int put_target(const ReportInput *in, const Remote *remote, StrBuf *out) 
         strbuf_printf(out, ",\"accounts\":%zu,", report->n_accounts);
         report_put_pair(out, "hash", hash_of(report));
         strbuf_putc(out, ',');
-        report_put_pair(out, "reason", reason_of(report));
+        report_put_pair(out, "reason", reason_of(remote));
         strbuf_puts(out, ",\"actions\":[");
         r = walk_rows(in, remote, json_row, &rows);
         strbuf_puts(out, "],\"blocked\":[");
@@ -333,8 +334,8 @@ static int text_target(const ReportInput *in, const Remote *remote, StrBuf *out)
         if (hash_of(report) && (report->held || (in->dry_run && report->n_open > 0)))
                 strbuf_printf(out, ", plan %s", hash_of(report));
         strbuf_putc(out, '\n');
-        if (*reason_of(report))
-                strbuf_printf(out, "  %s\n", reason_of(report));
+        if (*reason_of(remote))
+                strbuf_printf(out, "  %s\n", reason_of(remote));
         r = walk_rows(in, remote, text_row, out);
         if (report->plan)
                 text_plan(report->plan, out);

@@ -16,6 +16,7 @@ struct Resetter {
         const TargetConfig *target;
         const TargetDriver *driver;
         Channel *channel;
+        Quarantine *quarantine;
         WorkerHooks hooks;
         LoopTask *task;
         LoopTimer *timer;
@@ -37,6 +38,7 @@ struct Resetter {
 
 static void forget_batch(Resetter *r) {
         for (size_t i = 0; i < r->n_items; i++) {
+                quarantine_leave(r->quarantine, r->items[i]->id);
                 r->items[i] = queue_item_free(r->items[i]);
                 r->passwords[i] = secret_free(r->passwords[i]);
         }
@@ -104,6 +106,17 @@ static const char *refusal_of(const Resetter *r, size_t i) {
 
 typedef struct End { QueueState state; usec_t due; const char *detail; } End;
 
+/* The rows of the batch have ended, or wait on. */
+static void tell_quarantine(const Resetter *r, QueueState state) {
+        for (size_t i = 0; i < r->n_items; i++) {
+                QueueState own = refusal_of(r, i) ? QUEUE_DEAD : state;
+
+                if (own == QUEUE_DONE || own == QUEUE_DEAD)
+                        quarantine_ended(r->quarantine, r->items[i]->id, own == QUEUE_DONE);
+        }
+        quarantine_judge(r->quarantine);
+}
+
 /* All rows of the batch in one transaction, then the log. A member that was refused by name ends as a
  * dead letter. */
 static void end_batch(Resetter *r, const End *end, const Outcome *outcome) {
@@ -128,6 +141,8 @@ static void end_batch(Resetter *r, const End *end, const Outcome *outcome) {
                         log_end(r, r->items[i], end->state, outcome, end->detail);
         if (q < 0)
                 store_fault(r, q);
+        else
+                tell_quarantine(r, end->state);
         if (end->due > loop_wall(r->loop))
                 loop_timer_after(r->timer, end->due - loop_wall(r->loop));
         for (size_t i = 0; q >= 0 && end->state == QUEUE_DONE && i < r->n_items; i++)
@@ -352,25 +367,40 @@ static int take_due(QueueItem *take_item, void *userdata) {
 
 static bool may_run(const Resetter *r) {
         usec_t wall = loop_wall(r->loop), parked = channel_parked_until(r->channel, NULL, NULL);
+        usec_t quarantined = quarantine_next(r->quarantine);
 
-        if (parked > wall)
+        parked = quarantined > parked ? quarantined : parked;
+        if (parked > wall && parked != USEC_INFINITY)
                 loop_timer_after(r->timer, parked - wall);
         return r->started && !r->draining && !channel_is_paused(r->channel) && !r->call &&
-               r->hooks.accounts(r->hooks.userdata) && !parked;
+               r->hooks.accounts(r->hooks.userdata) && parked <= wall;
+}
+
+static size_t batch_size(const Resetter *r) {
+        return quarantine_is_on(r->quarantine) ? 1 : r->next_size;
+}
+
+/* What a quarantine doesn't try goes back to waiting. */
+static void take_back(Resetter *r) {
+        if (r->n_items > 0 && r->items[0]->id != quarantine_tried(r->quarantine))
+                resetter_pause(r);
 }
 
 static void on_task(void *userdata) {
         Resetter *r = userdata;
         int q;
 
+        if (quarantine_is_on(r->quarantine))
+                take_back(r);
         if (!may_run(r))
                 return;
         r->n_seen = 0;
         r->waits_for_look = false;
-        q = store_queue_due(r->store, r->target->name, true, loop_wall(r->loop), r->next_size, take_due, r);
-        if (q >= 0 && r->n_items > 0)
+        q = store_queue_due(r->store, r->target->name, true, loop_wall(r->loop), batch_size(r), take_due, r);
+        if (q >= 0 && r->n_items > 0) {
+                quarantine_try(r->quarantine, r->items[0]->id);
                 q = send_batch(r);
-        else if (q >= 0 && r->waits_for_look)
+        } else if (q >= 0 && r->waits_for_look)
                 r->hooks.look(r->hooks.userdata);
         else if (q >= 0 && r->n_seen > 0)
                 /* All of them ended here: there may be more. */
@@ -395,8 +425,8 @@ static int make_room(Resetter *r) {
         return r->items && r->passwords && r->accounts && r->actions ? 0 : -ENOMEM;
 }
 
-int resetter_new(Loop *loop, Store *store, const Config *config, Channel *channel, const WorkerHooks *hooks,
-                 Resetter **ret) {
+int resetter_new(Loop *loop, Store *store, const Config *config, Channel *channel, Quarantine *quarantine,
+                 const WorkerHooks *hooks, Resetter **ret) {
         _cleanup_(resetter_freep) Resetter *r = calloc(1, sizeof(*r));
         int q;
 
@@ -408,6 +438,7 @@ int resetter_new(Loop *loop, Store *store, const Config *config, Channel *channe
         r->target = channel_config(channel);
         r->driver = channel_driver(channel);
         r->channel = channel;
+        r->quarantine = quarantine;
         r->hooks = *hooks;
         q = make_room(r);
         if (q < 0)

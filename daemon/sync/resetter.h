@@ -7,8 +7,8 @@
 typedef struct Resetter Resetter;
 
 /* Hooks as the worker's: accounts, look, account_reset, changed and userdata are used. */
-int resetter_new(Loop *loop, Store *store, const Config *config, Channel *channel, const WorkerHooks *hooks,
-                 Resetter **ret);
+int resetter_new(Loop *loop, Store *store, const Config *config, Channel *channel, Quarantine *quarantine,
+                 const WorkerHooks *hooks, Resetter **ret);
 Resetter *resetter_free(Resetter *resetter);
 DEFINE_CLEANUP(Resetter *, resetter_free);
 

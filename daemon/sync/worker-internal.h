@@ -42,6 +42,7 @@ struct Worker {
         const TargetConfig *target;
         const TargetDriver *driver;
         Channel *channel;
+        Quarantine *quarantine;
         WorkerHooks hooks;
         struct JobList jobs;
         size_t n_jobs, n_looking;

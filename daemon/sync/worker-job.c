@@ -72,6 +72,7 @@ void job_end(Job *job) {
                 w->n_looking--;
         if (job->places > 0)
                 channel_give_back(w->channel, job->places);
+        quarantine_leave(w->quarantine, job->item->id);
         job_free(job);
         loop_task_arm(w->task);
         w->hooks.changed(w->hooks.userdata);
@@ -92,6 +93,12 @@ static void forget_failures(Worker *w, int64_t id) {
                 }
 }
 
+/* The row has ended, done or as a dead letter. */
+static void tell_quarantine(const Job *job, bool done) {
+        quarantine_ended(job->worker->quarantine, job->item->id, done);
+        quarantine_judge(job->worker->quarantine);
+}
+
 static void job_done(Job *job, const Outcome *outcome, const FlowNext *next) {
         Worker *w = job->worker;
         const Action *a = &job->item->action;
@@ -110,6 +117,7 @@ static void job_done(Job *job, const Outcome *outcome, const FlowNext *next) {
                           action_kind_to_string(a->kind), a->address,
                           fields.remote_id ? fields.remote_id : "-", *next->detail ? "; " : "",
                           next->detail);
+                tell_quarantine(job, true);
                 now = next->link == LINK_DROP ? NULL : job_changed_account(job, &changed);
                 w->hooks.account_changed(a->remote_id, now, w->hooks.userdata);
         }
@@ -134,6 +142,7 @@ static void job_dead(Job *job, const Outcome *outcome, const char *detail, bool 
                           "%s: %s %s: given up (dead letter %lld): %s", job->worker->target->name,
                           action_kind_to_string(job->item->action.kind), job->item->action.address,
                           (long long) job->item->id, detail);
+                tell_quarantine(job, false);
         }
         end_after(job, r);
 }
@@ -575,6 +584,7 @@ int job_start(Worker *w, QueueItem *take_item) {
         job->step = (Step) take_item->step;
         TAILQ_INSERT_TAIL(&w->jobs, job, link);
         w->n_jobs++;
+        quarantine_try(w->quarantine, job->item->id);
         job_begin(job);
         return 0;
 }

@@ -55,7 +55,8 @@ static int start_due(Worker *w, DueList *due) {
         for (size_t i = 0; i < due->n; i++) {
                 ActionKind kind = due->items[i]->action.kind;
 
-                if (r < 0 || free_places(w) == 0 || (is_serial(w, kind) && serial_runs(w)))
+                if (r < 0 || free_places(w) == 0 || (is_serial(w, kind) && serial_runs(w)) ||
+                    !quarantine_admits(w->quarantine))
                         queue_item_free(due->items[i]);
                 else
                         r = job_start(w, due->items[i]);
@@ -71,23 +72,37 @@ static usec_t real_due(const Worker *w, usec_t due) {
 
 static void arm_timer(Worker *w) {
         usec_t wall = loop_wall(w->loop), next = USEC_INFINITY,
-               parked = channel_parked_until(w->channel, NULL, NULL);
+               parked = channel_parked_until(w->channel, NULL, NULL),
+               quarantined = quarantine_next(w->quarantine);
 
         if (store_queue_next_due(w->store, w->target->name, &next) < 0 || next == USEC_INFINITY)
                 return;
         next = real_due(w, next);
-        if (parked > next)
-                next = parked;
-        if (next > wall)
+        next = parked > next ? parked : next;
+        next = quarantined > next ? quarantined : next;
+        if (next > wall && next != USEC_INFINITY)
                 loop_timer_after(w->timer, next - wall);
 }
 
 static bool may_run(const Worker *w) {
-        if (!w->started || w->draining || channel_is_paused(w->channel))
+        if (!w->started || w->draining || channel_is_paused(w->channel) ||
+            !quarantine_admits(w->quarantine))
                 return false;
         if (w->driver->has_roles_call && !w->hooks.roles(w->hooks.userdata))
                 return false;
         return !channel_parked_until(w->channel, NULL, NULL);
+}
+
+/* What hasn't begun yet goes back to waiting, but for one action. */
+static void take_back(Worker *w, int64_t but) {
+        Job *job, *next;
+
+        for (job = TAILQ_FIRST(&w->jobs); job; job = next) {
+                next = TAILQ_NEXT(job, link);
+                if (job->step == 0 && !job->item->was_uncertain && job->call &&
+                    !channel_call_is_sent(job->call) && job->item->id != but)
+                        job_end(job);
+        }
 }
 
 /* For some job the listing under way won't do. */
@@ -112,6 +127,8 @@ static void on_task(void *userdata) {
         int r;
 
         recover(w);
+        if (quarantine_is_on(w->quarantine))
+                take_back(w, quarantine_tried(w->quarantine));
         if (may_run(w) && free_places(w) > 0) {
                 r = store_queue_due(w->store, w->target->name, false, loop_wall(w->loop),
                                     w->n_jobs + DUE_SLICE, take_due, &due);
@@ -159,8 +176,8 @@ void worker_looked(Worker *w, const Accounts *accounts) {
 
 /* ---- making, starting, stopping ---- */
 
-int worker_new(Loop *loop, Store *store, const Config *config, Channel *channel, const WorkerHooks *hooks,
-               Worker **ret) {
+int worker_new(Loop *loop, Store *store, const Config *config, Channel *channel, Quarantine *quarantine,
+               const WorkerHooks *hooks, Worker **ret) {
         _cleanup_(worker_freep) Worker *w = calloc(1, sizeof(*w));
         int r;
 
@@ -172,6 +189,7 @@ int worker_new(Loop *loop, Store *store, const Config *config, Channel *channel,
         w->target = channel_config(channel);
         w->driver = channel_driver(channel);
         w->channel = channel;
+        w->quarantine = quarantine;
         w->hooks = *hooks;
         TAILQ_INIT(&w->jobs);
         r = loop_task_new(loop, LOOP_NORMAL, "take up actions", on_task, w, &w->task);
@@ -238,14 +256,7 @@ void worker_drain(Worker *w) {
 }
 
 void worker_pause(Worker *w) {
-        Job *job, *next;
-
-        for (job = TAILQ_FIRST(&w->jobs); job; job = next) {
-                next = TAILQ_NEXT(job, link);
-                if (job->step == 0 && !job->item->was_uncertain && job->call &&
-                    !channel_call_is_sent(job->call))
-                        job_end(job);
-        }
+        take_back(w, 0);
 }
 
 int worker_let_go(Worker *w, int64_t id) {
@@ -311,6 +322,13 @@ static int next_row(const Worker *w, usec_t *ret) {
         return r;
 }
 
+/* While an action is tried the rest waits for it: of ours it says itself when it goes on. */
+static usec_t quarantined_until(const Worker *w) {
+        usec_t next = quarantine_next(w->quarantine);
+
+        return next == USEC_INFINITY && !job_by_id(w, quarantine_tried(w->quarantine)) ? 0 : next;
+}
+
 static int is_no_job(QueueItem *take_item, void *userdata) {
         _cleanup_(queue_item_freep) QueueItem *item = take_item;
 
@@ -325,6 +343,7 @@ static bool has_more_due(const Worker *w) {
 
 usec_t worker_next_due(const Worker *w) {
         usec_t next = USEC_INFINITY, free_at = channel_next_free(w->channel), at;
+        usec_t quarantined = quarantined_until(w);
         Job *job;
 
         if (channel_is_paused(w->channel))
@@ -337,6 +356,7 @@ usec_t worker_next_due(const Worker *w) {
                 next = USEC_INFINITY;
         if (next != USEC_INFINITY)
                 next = next > free_at ? next : free_at;
+        next = next > quarantined ? next : quarantined;
         TAILQ_FOREACH(job, &w->jobs, link) {
                 at = job_next(w, job);
                 next = at < next ? at : next;

@@ -5,6 +5,7 @@
 
 #include "store/store-queue.h"
 #include "sync/channel.h"
+#include "sync/quarantine.h"
 
 typedef struct Worker Worker;
 
@@ -39,8 +40,8 @@ typedef struct WorkerHooks {
 } WorkerHooks;
 
 /* All borrowed. Doesn't run before worker_start(). */
-int worker_new(Loop *loop, Store *store, const Config *config, Channel *channel, const WorkerHooks *hooks,
-               Worker **ret);
+int worker_new(Loop *loop, Store *store, const Config *config, Channel *channel, Quarantine *quarantine,
+               const WorkerHooks *hooks, Worker **ret);
 /* Calls that were sent are cut off: their rows stay RUNNING and are looked at after the next start. */
 Worker *worker_free(Worker *worker);
 DEFINE_CLEANUP(Worker *, worker_free);

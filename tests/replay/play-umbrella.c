@@ -111,6 +111,7 @@ static void one_user(const char *method, const char *url, PlayAnswer *a) {
         if (!str_eq(method, "DELETE"))
                 return;
         u->n--;
+        u->deleted++;
         memmove(u->emails[i], u->emails[i + 1], (u->n - i) * sizeof(u->emails[0]));
         memmove(&u->ids[i], &u->ids[i + 1], (u->n - i) * sizeof(u->ids[0]));
         answer_json(a, 204, "");

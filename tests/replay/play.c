@@ -103,7 +103,7 @@ static void on_retry(void *userdata) {
 static void on_poll(void *userdata) {
         Play *play = userdata;
 
-        loop_timer_after(play->poll, POLL);
+        loop_timer_after(play->poll, play->every);
         assert(cycle_start(engine_cycle(play->engine)) >= 0);
 }
 
@@ -130,7 +130,7 @@ static void open_all(Play *play) {
 void play_setup(Play *play, size_t n, const char *target, const char *top) {
         char template[] = "/tmp/idsyncd-replay-XXXXXX";
 
-        *play = (Play){ 0 };
+        *play = (Play){ .every = POLL };
         /* The clock jumps by years: what is logged is for the one who looks for a bug. */
         log_setup(LOG_TARGET_CONSOLE, getenv("PLAY_LOG") ? LOG_DEBUG : LOG_CRIT);
         assert(mkdtemp(template));

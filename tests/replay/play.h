@@ -71,7 +71,7 @@ typedef struct PlayUmbrella {
         /* the published limits: 5 a second, 14 a minute, 350 in 30 minutes */
         bool enforce;
         unsigned refused;               /* 429s given */
-        unsigned created;
+        unsigned created, deleted;
         Loop *loop;
 } PlayUmbrella;
 extern PlayUmbrella play_umbrella;
@@ -88,11 +88,12 @@ typedef struct Play {
         Config *config;
         Engine *engine;
         LoopTimer *poll, *retry;
+        usec_t every;                   /* from poll to poll: five minutes unless changed before the start */
         unsigned cycles;
 } Play;
 
 /* n people p0@example.com …; `target` is added to the target's settings, `top` to the file. Polls run
- * every five minutes once play_start() was called. Fails the test on any error. */
+ * once play_start() was called. Fails the test on any error. */
 void play_setup(Play *play, size_t n, const char *target, const char *top);
 void play_start(Play *play);
 /* As a restart: engine and store are closed and opened anew, time goes on. */

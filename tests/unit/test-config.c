@@ -827,18 +827,14 @@ static void test_expect(void **state) {
 static void test_notices(void **state) {
         Fixture *f = *state;
 
-        /* One per key, however often it is set; nothing for a default that is written out. */
-        load_good(f, DIRECTORY "target_defaults = { quarantine = { percent = 40; }; };\n"
-                               "targets = ( { " BASICS " groups = []; " ROLES
-                               " quarantine = { percent = 30; }; },\n"
-                               "  { name = \"b\"; type = \"umbrella-gov\"; " KEYS " groups = []; " ROLES
-                               "    quarantine = { percent = 20; }; adopt = \"never\"; } );\n"
-                               "metrics = { listen = \"127.0.0.1:9464\"; };\n");
+        /* Nothing for a default that is written out. */
+        load_good(f, DIRECTORY TARGET("") "notify = { events = [ \"held\" ]; command = \"\"; };\n"
+                                          "metrics = { listen = \"127.0.0.1:9464\"; };\n");
         assert_int_equal(f->problems.n_notices, 2);
         assert_string_equal(f->problems.notices[0] + strlen(f->path),
-                            ":5: targets[0].quarantine.percent: accepted, has no effect in this version");
+                            ":5: notify.events: accepted, has no effect in this version");
         assert_string_equal(f->problems.notices[1] + strlen(f->path),
-                            ":7: metrics.listen: accepted, has no effect in this version");
+                            ":6: metrics.listen: accepted, has no effect in this version");
 }
 
 /* Past a thousand problems the rest is counted. */

@@ -649,6 +649,44 @@ static void test_counted_since(void **state) {
         assert_int_equal(n[ACTION_DELETE], 1);
 }
 
+static void end_at(Fixture *f, const char *person, ActionKind kind, QueueState state, usec_t wall) {
+        const Action a = { .kind = kind, .person = person, .address = person, .remote_id = person };
+        const QueueChange change = { .state = state };
+        int64_t id;
+
+        ok(store_queue_put(f->store, "t", &a, 1, false, 50, &id, NULL));
+        ok(store_queue_change(f->store, id, &change, wall));
+}
+
+static void ended(Fixture *f, usec_t since, size_t limit, size_t n, size_t dead) {
+        size_t got_n = 99, got_dead = 99;
+
+        ok(store_queue_ended(f->store, "t", since, limit, &got_n, &got_dead));
+        assert_int_equal(got_n, n);
+        assert_int_equal(got_dead, dead);
+}
+
+static void test_ended(void **state) {
+        Fixture *f = *state;
+        size_t n, dead;
+
+        ended(f, 0, 10, 0, 0);
+        end_at(f, "a", ACTION_CREATE, QUEUE_DEAD, 100);
+        end_at(f, "b", ACTION_CREATE, QUEUE_DONE, 200);
+        end_at(f, "c", ACTION_DELETE, QUEUE_DEAD, 300);
+        /* These make no call, or were called off. */
+        end_at(f, "d", ACTION_ADOPT, QUEUE_DONE, 400);
+        end_at(f, "e", ACTION_CREATE, QUEUE_DROPPED, 500);
+        put_at(f, "g", ACTION_CREATE, false, 600);
+        ended(f, 0, 10, 3, 2);
+        ended(f, 100, 10, 2, 1);
+        ended(f, 0, 1, 1, 1);
+        ended(f, 0, 2, 2, 1);
+        ended(f, 300, 10, 0, 0);
+        ok(store_queue_ended(f->store, "other", 0, 10, &n, &dead));
+        assert_int_equal(n + dead, 0);
+}
+
 static int list_item(const QueueItem *item, void *userdata) {
         Seen *s = userdata;
         Fixture *f = s->f;
@@ -861,6 +899,8 @@ static void test_indexes_are_used(void **state) {
                 "SELECT id FROM action WHERE target = 't' AND person = 'p' AND stands = 1 AND wish = x'00'",
                 "SELECT id FROM action WHERE target = 't' AND finished_cycle >= 5",
                 "SELECT kind FROM action WHERE target = 't' AND queued >= 5 AND approved = 0",
+                "SELECT state FROM action WHERE target = 't' AND finished > 5 AND state IN ('done', 'dead')"
+                " AND kind <> 'adopt' ORDER BY finished DESC LIMIT 20",
                 "DELETE FROM action WHERE finished < 5 AND stands = 0",
                 "UPDATE person SET absent_for = 1 WHERE present = 0",
                 "SELECT wall FROM call WHERE key = 'k' AND token = 0 AND wall >= 5 ORDER BY wall",
@@ -912,6 +952,7 @@ int main(void) {
                 TEST(test_recover),
                 TEST(test_counts),
                 TEST(test_counted_since),
+                TEST(test_ended),
                 TEST(test_list),
                 TEST(test_history_prune),
                 TEST(test_row_that_cannot_be_read),

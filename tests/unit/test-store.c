@@ -185,6 +185,7 @@ static void test_schema_1(void **state) {
                    " STRICT, WITHOUT ROWID;"
                    "INSERT INTO held VALUES ('t', '0123456789ab', 'why', 7);"
                    "INSERT INTO held_action VALUES ('t', 0, 'bob', 'create', 'b@x', NULL, NULL, '{}');"
+                   "DROP INDEX action_ended;"
                    "ALTER TABLE link DROP COLUMN was_disabled;"
                    "DROP INDEX action_rank; ALTER TABLE action DROP COLUMN urged;"
                    "CREATE INDEX action_rank ON action (target, rank, id) WHERE finished IS NULL;"
