@@ -31,7 +31,7 @@ static int open_store(const Options *options, Store **ret) {
         pid_t pid = 0;
         int r;
 
-        r = store_open(options->state, ret, &pid, &err);
+        r = (options->dry_run ? store_open_scratch : store_open)(options->state, ret, &pid, &err);
         if (r == STORE_E_LOCKED) {
                 fields.message_id = MSGID_STATE_IN_USE;
                 log_event(LOG_ERR, &fields, "%s%s%s", err.text,

@@ -50,6 +50,9 @@ static usec_t next_due(const Once *o) {
         if (cycle_is_running(cycle))
                 return due == USEC_INFINITY ? 0 : due;
         retry = cycle_retry_at(cycle);
+        /* What is in the queue stays there. */
+        if (o->options->dry_run)
+                return retry;
         return retry < due ? retry : due;
 }
 

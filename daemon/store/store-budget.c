@@ -11,6 +11,12 @@
 int store_call_record(Store *store, const char *key, bool token, usec_t wall) {
         int r;
 
+        if (store->real) {
+                r = store_call_record(store->real, key, token, wall);
+                if (r < 0)
+                        store->error = store->real->error;
+                return r;
+        }
         r = store_begin(store);
         return r < 0 ? r
                      : store_end(store, store_exec(store, SQL_CALL_RECORD, "tnu", key, (int) token, wall));

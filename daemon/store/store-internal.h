@@ -88,7 +88,8 @@ struct Store {
         int lock_fd;
         unsigned depth;                         /* of nested transactions */
         bool spoiled;
-        uint64_t generation;                    /* 0: not open yet */
+        uint64_t generation;                    /* 0: not open yet, or a scratch copy */
+        Store *real;                            /* of a scratch copy: the database that it was made from */
         struct PeopleIndex *index;              /* of the rows as committed, NULL: to be read */
         bool index_touched;                     /* by the transaction under way */
         PeopleUpdate *update;                   /* the read under way, borrowed */
@@ -127,6 +128,8 @@ int column_copy(sqlite3_stmt *q, int column, Arena *arena, const char **ret);
 int schema_check(Store *store, ErrCtx *err);
 /* Brings it to this version's schema, in one transaction. */
 int schema_migrate(Store *store);
+/* The same for an empty database alone. */
+int schema_create(Store *store);
 
 /* ---- store-guard.c: directory, lock, marker ---- */
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The schema and its versions. A step that was released is never changed: the next is added behind it. */
+/* The schema and its versions. A step that was released is never changed: the next is added behind it. A
+ * dry run records its calls in a database as old as it finds it: `call` takes its three columns in every
+ * version. */
 #include <errno.h>
 
 #include "store/store-internal.h"
@@ -189,6 +191,14 @@ int schema_check(Store *store, ErrCtx *err) {
                                " run that version, or restore a backup made by this one", store->directory,
                                (long long) version, ELEMENTSOF(steps));
         return 0;
+}
+
+int schema_create(Store *store) {
+        int64_t version;
+        int r;
+
+        r = ask(store, "PRAGMA user_version", &version);
+        return r < 0 || version > 0 ? r : schema_migrate(store);
 }
 
 int schema_migrate(Store *store) {

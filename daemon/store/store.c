@@ -136,7 +136,10 @@ static int settle(Store *store) {
         if (r == 0 && generation < marker)
                 r = note_restored(store, marker);
         r = store_end(store, r);
-        return r < 0 ? r : next_generation(store, generation > marker ? generation : marker, false);
+        /* A copy is no generation of its own. */
+        if (r < 0 || store->real)
+                return r;
+        return next_generation(store, generation > marker ? generation : marker, false);
 }
 
 static void restored_key(const char *target, char *key, size_t size) {
@@ -168,6 +171,16 @@ int store_restored_accept(Store *store, const char *target) {
 }
 
 /* ---- opening ---- */
+
+static Store *store_new(const char *directory) {
+        _cleanup_(store_freep) Store *store = calloc(1, sizeof(*store));
+
+        if (!store)
+                return NULL;
+        store->lock_fd = -1;
+        store->directory = strdup(directory);
+        return store->directory ? TAKE(store) : NULL;
+}
 
 static int setting(Store *store, const char *sql) {
         int rc = sqlite3_exec(store->db, sql, NULL, NULL, NULL);
@@ -246,7 +259,23 @@ static int cannot_open(const Store *store, int r, ErrCtx *err) {
                        " holds the first plan of every target", store->error.text);
 }
 
-static int open_database(Store *store, ErrCtx *err) {
+/* All pages in one go: they are read in one transaction anyhow. */
+static int copy_database(Store *store, sqlite3 *to, ErrCtx *err) {
+        sqlite3_backup *backup = sqlite3_backup_init(to, "main", store->db, "main");
+        int rc = SQLITE_OK;
+
+        if (backup) {
+                rc = sqlite3_backup_step(backup, -1);
+                (void) sqlite3_backup_finish(backup);
+        }
+        if (backup && rc == SQLITE_DONE)
+                return 0;
+        return err_set(err, (sqlite3_errcode(to) & 0xff) == SQLITE_FULL ? -ENOSPC : -EIO,
+                       sqlite3_errcode(to), "backup: %s", sqlite3_errmsg(to));
+}
+
+/* Before the first change: a file that isn't ours is left as it is. */
+static int open_file(Store *store, ErrCtx *err) {
         _cleanup_(freep) char *path = NULL;
         char answer[64] = "";
         int r, rc;
@@ -261,14 +290,19 @@ static int open_database(Store *store, ErrCtx *err) {
         r = rc == SQLITE_OK ? configure(store) : store_fail(store, rc);
         if (r < 0)
                 return cannot_open(store, r, err);
-        /* Before the first change: a file that isn't ours is left as it is. */
         r = schema_check(store, err);
         if (r == STORE_E_DAMAGED)
                 return r;
         if (r == 0)
                 r = expect_word(store, "PRAGMA journal_mode = WAL", "wal", answer, sizeof(answer));
-        if (r == 0)
-                r = schema_migrate(store);
+        return r < 0 ? cannot_open(store, r, err) : 0;
+}
+
+/* To this version's schema, and to what this start makes of the last one's end. */
+static int bring_up(Store *store, ErrCtx *err) {
+        int r;
+
+        r = schema_migrate(store);
         if (r == 0)
                 r = check_whole(store);
         if (r == 0)
@@ -276,26 +310,80 @@ static int open_database(Store *store, ErrCtx *err) {
         return r < 0 ? cannot_open(store, r, err) : 0;
 }
 
-int store_open(const char *directory, Store **ret, pid_t *ret_pid, ErrCtx *err) {
-        _cleanup_(store_freep) Store *store = calloc(1, sizeof(*store));
-        mode_t mask;
+/* Locked, and the file open. */
+static int open_locked(const char *directory, Store **ret, pid_t *ret_pid, ErrCtx *err) {
+        _cleanup_(store_freep) Store *store = store_new(directory);
         int r;
 
         if (!store)
                 return err_set(err, -ENOMEM, 0, "out of memory");
-        store->lock_fd = -1;
-        store->directory = strdup(directory);
-        if (!store->directory)
-                return err_set(err, -ENOMEM, 0, "out of memory");
-        mask = umask(0077);
         r = guard_lock(directory, &store->lock_fd, ret_pid, err);
         if (r == 0)
-                r = open_database(store, err);
-        (void) umask(mask);
+                r = open_file(store, err);
         if (r != 0)
                 return r;
         *ret = TAKE(store);
         return 0;
+}
+
+static int open_real(const char *directory, Store **ret, pid_t *ret_pid, ErrCtx *err) {
+        _cleanup_(store_freep) Store *store = NULL;
+        int r;
+
+        r = open_locked(directory, &store, ret_pid, err);
+        if (r == 0)
+                r = bring_up(store, err);
+        if (r != 0)
+                return r;
+        *ret = TAKE(store);
+        return 0;
+}
+
+/* The copy as it would be after opening. A new database is made for real: the calls need a place. */
+static int open_scratch(const char *directory, Store **ret, pid_t *ret_pid, ErrCtx *err) {
+        _cleanup_(store_freep) Store *store = store_new(directory);
+        int r;
+
+        if (!store)
+                return err_set(err, -ENOMEM, 0, "out of memory");
+        r = open_locked(directory, &store->real, ret_pid, err);
+        if (r != 0)
+                return r;
+        r = schema_create(store->real);
+        if (r < 0)
+                return cannot_open(store->real, r, err);
+        if (sqlite3_open_v2(":memory:", &store->db,
+                            SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX |
+                                            SQLITE_OPEN_EXRESCODE,
+                            NULL) != SQLITE_OK ||
+            configure(store) < 0)
+                return err_set(err, -ENOMEM, 0, "out of memory for a copy of the database");
+        r = copy_database(store->real, store->db, err);
+        if (r == 0)
+                r = bring_up(store, err);
+        if (r != 0)
+                return r;
+        *ret = TAKE(store);
+        return 0;
+}
+
+typedef int (*open_fn)(const char *directory, Store **ret, pid_t *ret_pid, ErrCtx *err);
+
+/* What is made is ours alone. */
+static int open_masked(open_fn fn, const char *directory, Store **ret, pid_t *ret_pid, ErrCtx *err) {
+        mode_t mask = umask(0077);
+        int r = fn(directory, ret, ret_pid, err);
+
+        (void) umask(mask);
+        return r;
+}
+
+int store_open(const char *directory, Store **ret, pid_t *ret_pid, ErrCtx *err) {
+        return open_masked(open_real, directory, ret, ret_pid, err);
+}
+
+int store_open_scratch(const char *directory, Store **ret, pid_t *ret_pid, ErrCtx *err) {
+        return open_masked(open_scratch, directory, ret, ret_pid, err);
 }
 
 Store *store_free(Store *store) {
@@ -312,6 +400,7 @@ Store *store_free(Store *store) {
         for (size_t i = 0; i < _SQL_MAX; i++)
                 (void) sqlite3_finalize(store->statements[i]);
         (void) sqlite3_close_v2(store->db);
+        store_free(store->real);
         closep(&store->lock_fd);
         free(store->directory);
         free(store);
@@ -319,21 +408,6 @@ Store *store_free(Store *store) {
 }
 
 /* ---- upkeep ---- */
-
-/* All pages in one go: they are read in one transaction anyhow. */
-static int copy_database(Store *store, sqlite3 *to, ErrCtx *err) {
-        sqlite3_backup *backup = sqlite3_backup_init(to, "main", store->db, "main");
-        int rc = SQLITE_OK;
-
-        if (backup) {
-                rc = sqlite3_backup_step(backup, -1);
-                (void) sqlite3_backup_finish(backup);
-        }
-        if (backup && rc == SQLITE_DONE)
-                return 0;
-        return err_set(err, (sqlite3_errcode(to) & 0xff) == SQLITE_FULL ? -ENOSPC : -EIO,
-                       sqlite3_errcode(to), "backup: %s", sqlite3_errmsg(to));
-}
 
 static int write_backup(Store *store, const char *file, ErrCtx *err) {
         sqlite3 *to = NULL;

@@ -10,7 +10,6 @@
 
 struct Budget {
         Store *store;
-        bool dry_run;
         char id[BUDGET_ID_LEN + 1];
         char scope[BUDGET_ID_LEN + 8];
         RateConfig rate;
@@ -86,7 +85,7 @@ static int load_park(Budget *b, usec_t wall) {
         return 0;
 }
 
-int budget_new(Store *store, bool dry_run, const char *id, const RateConfig *rate,
+int budget_new(Store *store, const char *id, const RateConfig *rate,
                const PaceLimit *token_limit, usec_t wall, Budget **ret) {
         _cleanup_(budget_freep) Budget *b = calloc(1, sizeof(*b));
         int r;
@@ -94,7 +93,6 @@ int budget_new(Store *store, bool dry_run, const char *id, const RateConfig *rat
         if (!b)
                 return -ENOMEM;
         b->store = store;
-        b->dry_run = dry_run;
         b->rate = *rate;
         snprintf(b->id, sizeof(b->id), "%s", id);
         snprintf(b->scope, sizeof(b->scope), "key:%s", b->id);
@@ -191,8 +189,7 @@ usec_t budget_throttle(Budget *b, bool has_retry_after, usec_t retry_after, usec
         if (park.until > b->parked_until)
                 b->parked_until = park.until;
         /* Unsaved it still holds in this process, and the calls themselves are on record. */
-        if (!b->dry_run)
-                (void) store_park_set(b->store, b->scope, &park);
+        (void) store_park_set(b->store, b->scope, &park);
         return b->parked_until;
 }
 

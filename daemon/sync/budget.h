@@ -11,8 +11,8 @@
 typedef struct Budget Budget;
 
 /* id: hash of host and key id, no secret (see budget_id()). token_limit: of token calls. Past calls come
- * from the store. dry_run: calls are recorded, parking isn't. */
-int budget_new(Store *store, bool dry_run, const char *id, const RateConfig *rate,
+ * from the store. */
+int budget_new(Store *store, const char *id, const RateConfig *rate,
                const PaceLimit *token_limit, usec_t wall, Budget **ret);
 Budget *budget_free(Budget *budget);
 DEFINE_CLEANUP(Budget *, budget_free);

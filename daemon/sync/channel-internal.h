@@ -57,7 +57,6 @@ struct Channels {
         Loop *loop;
         Http *http;
         Store *store;
-        bool dry_run;
         Budget **budgets;
         size_t n_budgets;
         Channel **channels;

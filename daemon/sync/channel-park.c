@@ -26,8 +26,6 @@ static int credentials_id(Channel *c) {
         if (r < 0)
                 return r;
         if (!salt) {
-                if (c->channels->dry_run)
-                        return 0;
                 if (asprintf(&salt, "%016llx%016llx", (unsigned long long) random_u64(),
                              (unsigned long long) random_u64()) < 0)
                         return -ENOMEM;
@@ -48,8 +46,7 @@ static int credentials_id(Channel *c) {
 /* The reason column holds the class, and for refused credentials which ones: "auth:1a2b3c4d". */
 static void save_park(Channel *c) {
         /* Unsaved it still holds in this process. */
-        if (!c->channels->dry_run)
-                (void) store_park_set(c->channels->store, c->scope, &c->park);
+        (void) store_park_set(c->channels->store, c->scope, &c->park);
 }
 
 static void write_reason(Channel *c) {

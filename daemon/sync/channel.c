@@ -452,7 +452,7 @@ const char *channel_own_login(const Channel *c) {
 
 /* ---- making and freeing ---- */
 
-int channels_new(Loop *loop, Http *http, Store *store, bool dry_run, Channels **ret) {
+int channels_new(Loop *loop, Http *http, Store *store, Channels **ret) {
         _cleanup_(channels_freep) Channels *cs = calloc(1, sizeof(*cs));
         int r;
 
@@ -461,7 +461,6 @@ int channels_new(Loop *loop, Http *http, Store *store, bool dry_run, Channels **
         cs->loop = loop;
         cs->http = http;
         cs->store = store;
-        cs->dry_run = dry_run;
         TAILQ_INIT(&cs->pending);
         TAILQ_INIT(&cs->finished);
         r = loop_task_new(loop, LOOP_NORMAL, "dispatch calls", on_dispatch, cs, &cs->dispatch);
@@ -519,7 +518,7 @@ static int find_budget(Channels *cs, Channel *c) {
         if (!budgets)
                 return -ENOMEM;
         cs->budgets = budgets;
-        r = budget_new(cs->store, cs->dry_run, id, &c->config->rate, &c->driver->token_limit, wall,
+        r = budget_new(cs->store, id, &c->config->rate, &c->driver->token_limit, wall,
                        &c->budget);
         if (r < 0)
                 return r;

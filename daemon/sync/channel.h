@@ -19,8 +19,8 @@ typedef enum CallPriority {
         CALL_PRIORITY_LISTING
 } CallPriority;
 
-/* All borrowed. dry_run: nothing but the calls made is recorded. */
-int channels_new(Loop *loop, Http *http, Store *store, bool dry_run, Channels **ret);
+/* All borrowed. */
+int channels_new(Loop *loop, Http *http, Store *store, Channels **ret);
 /* Frees its channels and budgets too. No call may be pending. */
 Channels *channels_free(Channels *channels);
 DEFINE_CLEANUP(Channels *, channels_free);

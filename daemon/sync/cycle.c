@@ -26,7 +26,7 @@ struct Cycle {
         size_t n_remotes;
         Place *places;                  /* one for each target */
         size_t n_busy;
-        bool dry_run, absence_proven;
+        bool absence_proven;
         bool asked; /* an operator wants another cycle after the read under way */
         usec_t grow;                    /* that it added to the grace of leavers */
         CycleReport report;
@@ -218,11 +218,9 @@ static int start(Cycle *c) {
         r = next_number(c);
         if (r < 0)
                 return r;
-        if (!c->dry_run) {
-                r = store_meta_set_u64(c->store, "cycle", (uint64_t) c->report.number);
-                if (r < 0)
-                        return r;
-        }
+        r = store_meta_set_u64(c->store, "cycle", (uint64_t) c->report.number);
+        if (r < 0)
+                return r;
         r = reading_start(c->reading, on_read, c);
         if (r < 0)
                 return r;
@@ -329,8 +327,7 @@ static int recall_read(Cycle *c) {
 }
 
 int cycle_new(Loop *loop, Store *store, const Config *config, Reading *reading, Remote *const *remotes,
-              size_t n_remotes, bool dry_run, cycle_done_t read, cycle_done_t done, void *userdata,
-              Cycle **ret) {
+              size_t n_remotes, cycle_done_t read, cycle_done_t done, void *userdata, Cycle **ret) {
         _cleanup_(cycle_freep) Cycle *c = calloc(1, sizeof(*c));
         int r;
 
@@ -342,7 +339,6 @@ int cycle_new(Loop *loop, Store *store, const Config *config, Reading *reading, 
         c->reading = reading;
         c->remotes = remotes;
         c->n_remotes = n_remotes;
-        c->dry_run = dry_run;
         c->read = read;
         c->done = done;
         c->userdata = userdata;

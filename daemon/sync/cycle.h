@@ -24,12 +24,11 @@ typedef struct CycleReport {
         usec_t read_at;                 /* monotonic: when that ended, as RemoteReport.read_at has it */
 } CycleReport;
 
-/* dry_run: the cycle's number isn't kept. read: after each read, before its targets are compared. done:
- * after each cycle and each retry, when all its targets ended. Neither from inside. */
+/* read: after each read, before its targets are compared. done: after each cycle and each retry, when all
+ * its targets ended. Neither from inside. */
 typedef void (*cycle_done_t)(Cycle *cycle, void *userdata);
 int cycle_new(Loop *loop, Store *store, const Config *config, Reading *reading, Remote *const *remotes,
-              size_t n_remotes, bool dry_run, cycle_done_t read, cycle_done_t done, void *userdata,
-              Cycle **ret);
+              size_t n_remotes, cycle_done_t read, cycle_done_t done, void *userdata, Cycle **ret);
 Cycle *cycle_free(Cycle *cycle);
 DEFINE_CLEANUP(Cycle *, cycle_free);
 

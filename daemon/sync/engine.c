@@ -114,10 +114,10 @@ static int make_directory(Engine *e) {
         if (r < 0)
                 return r;
         r = reading_new(o->loop, o->store, e->config, e->source, e->bind_secret, needed_fields(e->config),
-                        o->dry_run, &e->reading);
+                        &e->reading);
         if (r < 0)
                 return r;
-        return cycle_new(o->loop, o->store, e->config, e->reading, e->remotes, e->n_remotes, o->dry_run,
+        return cycle_new(o->loop, o->store, e->config, e->reading, e->remotes, e->n_remotes,
                          on_cycle_read, on_cycle_done, e, &e->cycle);
 }
 
@@ -139,7 +139,7 @@ int engine_new(const EngineOptions *options, Config *config, Engine **ret, ErrCt
         r = http_new(options->loop, "idsyncd/" PACKAGE_VERSION, &e->http);
         if (r < 0)
                 return r;
-        r = channels_new(options->loop, e->http, options->store, options->dry_run, &e->channels);
+        r = channels_new(options->loop, e->http, options->store, &e->channels);
         if (r < 0)
                 return r;
         r = make_remotes(e, err);

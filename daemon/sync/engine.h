@@ -10,7 +10,7 @@ typedef struct Engine Engine;
 
 typedef struct EngineOptions {
         Loop *loop;
-        Store *store;
+        Store *store;                   /* in a dry run: a scratch copy */
         const char *credentials;        /* directory */
         const char *reader;             /* path of idsyncd-directory */
         bool dry_run, once;             /* once: a one-shot run */

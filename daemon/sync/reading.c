@@ -16,7 +16,6 @@ struct Reading {
         Source *source;
         const Secret *bind_secret;
         uint32_t needs;
-        bool dry_run;
         SourceRead *read;
         PeopleUpdate *update;
         uint64_t lacking;               /* people without a required attribute */
@@ -234,7 +233,7 @@ static int keep_rows(Reading *r, const ReadResult *read, ReadingResult *result) 
                 q = keep_facts(r, read, wall);
         if (q >= 0)
                 q = store_people_load(r->store, r->config->n_groups, &result->rows);
-        if (q < 0 || r->dry_run) {
+        if (q < 0) {
                 store_rollback(r->store);
                 return q;
         }
@@ -295,7 +294,7 @@ static void on_done(const ReadResult *read, void *userdata) {
 /* ---- making, starting, stopping ---- */
 
 int reading_new(Loop *loop, Store *store, const Config *config, Source *source, const Secret *bind_secret,
-                uint32_t needs, bool dry_run, Reading **ret) {
+                uint32_t needs, Reading **ret) {
         _cleanup_(reading_freep) Reading *r = calloc(1, sizeof(*r));
 
         if (!r)
@@ -309,7 +308,6 @@ int reading_new(Loop *loop, Store *store, const Config *config, Source *source, 
         r->source = source;
         r->bind_secret = bind_secret;
         r->needs = needs;
-        r->dry_run = dry_run;
         *ret = TAKE(r);
         return 0;
 }

@@ -24,10 +24,9 @@ typedef struct ReadingResult {
 
 typedef void (*reading_done_t)(ReadingResult *result, void *userdata);
 
-/* All borrowed. needs: bit per PersonField that some target can't do without. dry_run: the rows are made,
- * and not kept. */
+/* All borrowed. needs: bit per PersonField that some target can't do without. */
 int reading_new(Loop *loop, Store *store, const Config *config, Source *source, const Secret *bind_secret,
-                uint32_t needs, bool dry_run, Reading **ret);
+                uint32_t needs, Reading **ret);
 Reading *reading_free(Reading *reading);
 DEFINE_CLEANUP(Reading *, reading_free);
 /* -EBUSY while one runs. done: once, never from inside. */

@@ -241,8 +241,6 @@ static int keep_links_up(Remote *r, const Accounts *accounts) {
         _cleanup_(links_freep) Links *links = NULL;
         int q;
 
-        if (r->env.dry_run)
-                return 0;
         r->in.grow = 0;
         if (accounts)
                 return upkeep_links(&in, r->links);

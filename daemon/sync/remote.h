@@ -23,7 +23,7 @@ const char *remote_state_to_string(RemoteState s);
 /* Borrowed; the same for all targets. */
 typedef struct RemoteEnv {
         Loop *loop;
-        Store *store;                   /* in a dry run: a scratch copy */
+        Store *store;
         const Config *config;
         bool dry_run, once;
         char *const *approvals;         /* hashes that an operator lets go ahead */

@@ -73,6 +73,29 @@ def test_dry_run_changes_nothing(holding, standin):
     assert text.code == 1 and dry.target()["hash"] in text.out and text.out.count(" create ") == 10, text
 
 
+def everything(runner):
+    """All tables but the calls, and the marker."""
+    with sqlite3.connect(f"file:{runner.state}/idsyncd.db?mode=ro", uri=True) as db:
+        tables = [n for n, in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'") if n != "call"]
+        rows = {n: sorted(map(repr, db.execute(f'SELECT * FROM "{n}"'))) for n in tables}
+    with open(f"{runner.state}/idsyncd.generation") as file:
+        return rows, file.read()
+
+
+def test_dry_run_after_a_crash(idsyncd, slapd, company, standin):
+    """What was left begun is settled by a real run, not by one that only looks."""
+    killed = idsyncd.once(env={"IDSYNCD_FAILPOINT": "call-write-answered"})
+    assert killed.code == -9, killed
+    before = everything(idsyncd)
+    assert any("'running'" in row for row in before[0]["action"])
+    slapd.add_person(Person("new"), "umbrella")
+    dry = idsyncd.once("--dry-run", expect=1)
+    assert "new@example.com" in [a["address"] for a in dry.actions("create")]
+    assert everything(idsyncd) == before
+    idsyncd.once(expect=0)
+    assert len(standin.emails()) == 11
+
+
 def test_dry_run_counts_its_calls(idsyncd, standin):
     idsyncd.once("--dry-run", expect=1)
     with sqlite3.connect(f"file:{idsyncd.state}/idsyncd.db?mode=ro", uri=True) as db:
