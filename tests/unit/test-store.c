@@ -127,6 +127,25 @@ static void test_second_process_is_locked_out(void **state) {
 
 /* ---- a scratch copy ---- */
 
+/* As the first version of the program left it. */
+static void downgrade(const Fixture *f) {
+        run_sql(f, "DROP TABLE held_action; DROP TABLE held;"
+                   "CREATE TABLE held (target TEXT PRIMARY KEY, hash TEXT NOT NULL, reason TEXT NOT NULL,"
+                   " since INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+                   "CREATE TABLE held_action (target TEXT NOT NULL REFERENCES held (target) ON DELETE"
+                   " CASCADE, position INTEGER NOT NULL, person TEXT NOT NULL, kind TEXT NOT NULL,"
+                   " address TEXT, remote_id TEXT, before TEXT, after TEXT, PRIMARY KEY (target, position))"
+                   " STRICT, WITHOUT ROWID;"
+                   "INSERT INTO held VALUES ('t', '0123456789ab', 'why', 7);"
+                   "INSERT INTO held_action VALUES ('t', 0, 'bob', 'create', 'b@x', NULL, NULL, '{}');"
+                   "DROP INDEX action_ended;"
+                   "ALTER TABLE link DROP COLUMN was_disabled;"
+                   "DROP INDEX action_rank; ALTER TABLE action DROP COLUMN urged;"
+                   "CREATE INDEX action_rank ON action (target, rank, id) WHERE finished IS NULL;"
+                   "INSERT INTO link VALUES ('t', 'bob', '17', NULL, NULL, NULL, 'created', 1, 0, 0);"
+                   "PRAGMA user_version = 1;");
+}
+
 static Store *open_scratch_of(const Fixture *f) {
         ErrCtx err = { 0 };
         Store *scratch = NULL;
@@ -170,7 +189,7 @@ static void test_scratch(void **state) {
         ok(store_queue_put(f->store, "t", &a, 1, false, 1, &id, NULL));
         ok(store_queue_running(f->store, id, 0, 1));
         f->store = store_free(f->store);
-        run_sql(f, "ALTER TABLE link DROP COLUMN was_disabled; PRAGMA user_version = 2;");
+        downgrade(f);
         generation = ask_sql(f, "SELECT value FROM meta WHERE key = 'generation'");
         write_marker(f, "4711\n");
 
@@ -186,7 +205,7 @@ static void test_scratch(void **state) {
         store_free(scratch);
 
         assert_marker(f, "4711\n");
-        assert_int_equal(ask_sql(f, "PRAGMA user_version"), 2);
+        assert_int_equal(ask_sql(f, "PRAGMA user_version"), 1);
         assert_int_equal(ask_sql(f, "SELECT value FROM meta WHERE key = 'generation'"), generation);
         assert_int_equal(ask_sql(f, "SELECT count(*) FROM meta WHERE key IN ('a', 'restored')"), 0);
         assert_int_equal(ask_sql(f, "SELECT count(*) FROM action WHERE state = 'running'"), 1);
@@ -261,21 +280,7 @@ static void test_schema_1(void **state) {
         Fixture *f = *state;
 
         f->store = store_free(f->store);
-        run_sql(f, "DROP TABLE held_action; DROP TABLE held;"
-                   "CREATE TABLE held (target TEXT PRIMARY KEY, hash TEXT NOT NULL, reason TEXT NOT NULL,"
-                   " since INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
-                   "CREATE TABLE held_action (target TEXT NOT NULL REFERENCES held (target) ON DELETE"
-                   " CASCADE, position INTEGER NOT NULL, person TEXT NOT NULL, kind TEXT NOT NULL,"
-                   " address TEXT, remote_id TEXT, before TEXT, after TEXT, PRIMARY KEY (target, position))"
-                   " STRICT, WITHOUT ROWID;"
-                   "INSERT INTO held VALUES ('t', '0123456789ab', 'why', 7);"
-                   "INSERT INTO held_action VALUES ('t', 0, 'bob', 'create', 'b@x', NULL, NULL, '{}');"
-                   "DROP INDEX action_ended;"
-                   "ALTER TABLE link DROP COLUMN was_disabled;"
-                   "DROP INDEX action_rank; ALTER TABLE action DROP COLUMN urged;"
-                   "CREATE INDEX action_rank ON action (target, rank, id) WHERE finished IS NULL;"
-                   "INSERT INTO link VALUES ('t', 'bob', '17', NULL, NULL, NULL, 'created', 1, 0, 0);"
-                   "PRAGMA user_version = 1;");
+        downgrade(f);
         reopen(f);
         assert_int_equal(ask_sql(f, "SELECT sum(was_disabled) + count(*) FROM link"), 1);
         ok(store_held_get(f->store, "t", HELD_PLAN, &held));
