@@ -116,8 +116,9 @@ def test_groups_of_both_kinds_nested(unit_reader, unit, server):
     server.add(unique, {"objectClass": "groupOfUniqueNames", "cn": f"{unit.name}-unique", "uniqueMember": [ben.dn, inner]})
     outer = unit.group("outer", anna, unique)
     server.extend(inner, member=outer)                       # a circle
-    result = read(unit_reader(outer, inner, unique))
     everybody = sorted(p.uid for p in (anna, ben, carl))
+    assert members(read(unit_reader(outer)), outer) == everybody        # the others aren't configured, but followed
+    result = read(unit_reader(outer, inner, unique))
     assert [members(result, group) for group in (outer, inner, unique)] == [everybody] * 3
     assert f"group {outer}: found, 6 members" in result.err
 

@@ -125,8 +125,10 @@ def test_groups_nested(unit_reader, unit, server):
     inner = unit.group("inner", carl)
     middle = unit.group("middle", ben, inner, groupType="-2147483640")      # universal
     outer = unit.group("outer", anna, middle, groupType="-2147483644")      # domain local
+    everybody = sorted(p.uid for p in (anna, ben, carl))
+    assert members(read(unit_reader(outer)), outer) == everybody        # the others aren't configured, but followed
     result = read(unit_reader(outer, middle, inner))
-    assert members(result, outer) == sorted(p.uid for p in (anna, ben, carl))
+    assert members(result, outer) == everybody
     assert members(result, middle) == sorted([ben.uid, carl.uid])
     assert members(result, inner) == [carl.uid]
 
