@@ -151,6 +151,11 @@ static int take_result(Groups *g, uint32_t index, LDAPMessage *message) {
         /* Members may be entries of other kinds, with syntaxes that this server doesn't take for a DN. */
         if (!node->configured && rc == LDAP_INVALID_DN_SYNTAX)
                 return 0;
+        /* A member in another domain of the forest: like all that is there, not followed. */
+        if (!node->configured && rc == LDAP_REFERRAL) {
+                ++*g->referrals;
+                return 0;
+        }
         return connection_fail(g->c, g->err, rc, diagnostic, "give the bind identity the right to read it",
                                node->configured ? "the group %.160s can't be read"
                                                 : "a group's member %.160s can't be read",

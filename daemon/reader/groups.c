@@ -156,10 +156,18 @@ static int list_container(Groups *g, Container *container) {
 
         container->listed = true;
         r = search_run(g->c, &spec, &handler, &ignored, g->err);
-        if (r == CONNECTION_E_FAILED &&
-            (g->err->code == LDAP_NO_SUCH_OBJECT || g->err->code == LDAP_INVALID_DN_SYNTAX))
+        if (r != CONNECTION_E_FAILED)
+                return r;
+        switch (g->err->code) {
+        case LDAP_REFERRAL:
+                ++*g->referrals;
                 return 0;
-        return r;
+        case LDAP_NO_SUCH_OBJECT:
+        case LDAP_INVALID_DN_SYNTAX:
+                return 0;
+        default:
+                return r;
+        }
 }
 
 static int look_into(Groups *g, Container *container) {

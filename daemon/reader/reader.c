@@ -266,7 +266,8 @@ int reader_run(const StreamSettings *settings, int watch_fd, Output *out, Reader
                 result = output_notice(
                                 out, LOG_NOTICE,
                                 "the directory has %" PRIu64
-                                " references to other servers below the search base: they aren't followed",
+                                " references to other servers, below the search base or for members of "
+                                "groups: they aren't followed",
                                 r->referrals);
         if (result < 0)
                 return result;

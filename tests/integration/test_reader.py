@@ -626,6 +626,22 @@ def test_member_with_other_options_is_another_attribute(read_fake):
     assert result.code == 0 and not members(result, "g")
 
 
+@pytest.mark.parametrize("count", [3, 30])
+def test_members_in_another_domain(read_fake, count):
+    """Active Directory answers for them with a referral: it isn't followed, and ends no read."""
+    far = "ou=far,dc=elsewhere,dc=com"
+
+    def answer(search):
+        if search.base == group_dn("g"):
+            names = [f"uid=a,{PEOPLE}", *(f"cn=m{n},{far}" for n in range(count))]
+            return [entry(search.base, {"member": names}), done()]
+        return [done(10, "elsewhere") if search.base.endswith(far) else done(32)]
+    people_and = answer_of({"g": answer}, lambda s: [one("a"), done(cookie=b"")])
+    result = read_fake(lambda s: answer(s) if s.base.endswith(far) else people_and(s), groups=("g",))
+    assert result.code == 0 and members(result, "g") == ["a"]
+    assert f"{3 if count == 3 else 1} referrals" in result.err and "aren't followed" in result.err
+
+
 def test_groups_nested_too_deep(read_fake):
     def answer(search):
         depth = re.match(r"cn=g(\d+),", search.base)
