@@ -201,14 +201,15 @@ static void stop(CheckApi *c) {
         c->done(c->userdata);
 }
 
-/* A parked target isn't called, not even to check it. */
+/* A parked target isn't called, not even to check it; what a moment may mend is waited for. */
 static bool is_parked(CheckApi *c) {
         const char *detail = "";
         OutcomeClass class = OUTCOME_TRANSIENT;
         usec_t until = channel_parked_until(c->channel, &class, &detail);
         char text[USEC_FORMAT_MAX];
 
-        if (until == 0)
+        if (until == 0 ||
+            (class != OUTCOME_AUTH && until <= usec_add(loop_wall(c->loop), CHECK_PATIENCE)))
                 return false;
         LINE(c, CHECK_FAIL, "parked", "not called before %s: %s%s%s", usec_format_wall(until, text), detail,
              *detail ? "; " : "",

@@ -23,6 +23,10 @@ typedef struct CheckLdap {
         size_t n_samples;
         People *people;                 /* for expectations; NULL: there are none */
         uint64_t n_disabled, lacking[_PERSON_FIELD_MAX];
+        struct CheckBelong {
+                uint64_t n, no_role;
+                uint64_t *roles;        /* by row */
+        } *belong;                      /* at each target */
         int error;                      /* -ENOMEM */
         void (*done)(void *userdata);
         void *userdata;

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <inttypes.h>
 
+#include "model/belong.h"
 #include "sync/check-command.h"
 #include "sync/check-internal.h"
 
@@ -33,6 +34,19 @@ static int take_sample(CheckLdap *c, const Person *p) {
         return 0;
 }
 
+static void count_belonging(CheckLdap *c, const Person *p) {
+        for (size_t i = 0; i < c->config->n_targets; i++) {
+                Belong b = belong_at(&c->config->targets[i], c->config->n_groups, p);
+
+                c->belong[i].no_role += b.state == BELONG_NO_ROLE;
+                if (b.state != BELONG_YES)
+                        continue;
+                c->belong[i].n++;
+                if (b.role < c->config->targets[i].n_roles)
+                        c->belong[i].roles[b.role]++;
+        }
+}
+
 static void on_person(const Person *p, void *userdata) {
         CheckLdap *c = userdata;
         Person present = *p;
@@ -45,6 +59,7 @@ static void on_person(const Person *p, void *userdata) {
         if (c->n_samples < CHECK_SAMPLES)
                 c->error = take_sample(c, p);
         present.present = true;
+        count_belonging(c, &present);
         if (c->error == 0 && c->people)
                 c->error = people_add(c->people, &present, c->config->n_groups);
 }
@@ -170,6 +185,37 @@ static void tell_groups(CheckLdap *c, const ReadResult *read) {
         }
 }
 
+/* "9 Read Only, 1 Full Admin": a label that several rows give once. */
+static void put_roles(const TargetConfig *target, const struct CheckBelong *b, StrBuf *out) {
+        for (size_t i = 0; i < target->n_roles; i++) {
+                uint64_t n = 0;
+                bool again = false;
+
+                for (size_t k = 0; k < target->n_roles; k++)
+                        if (str_eq(target->roles[k].role, target->roles[i].role)) {
+                                n += b->roles[k];
+                                again = again || k < i;
+                        }
+                if (!again)
+                        strbuf_printf(out, "%s%" PRIu64 " as %s", out->len > 0 ? ", " : ": ", n,
+                                      target->roles[i].role);
+        }
+}
+
+static void tell_belonging(CheckLdap *c) {
+        for (size_t i = 0; i < c->config->n_targets; i++) {
+                _cleanup_(strbuf_deinit) StrBuf roles = STRBUF_INIT(4096);
+                const TargetConfig *target = &c->config->targets[i];
+                const struct CheckBelong *b = &c->belong[i];
+
+                put_roles(target, b, &roles);
+                if (b->no_role > 0)
+                        strbuf_printf(&roles, "; %" PRIu64 " more match no row of roles", b->no_role);
+                check_line(&c->lines, b->n > 0 ? CHECK_OK : CHECK_WARN, 0, "target", target->name, "people",
+                           "%" PRIu64 " belong here%s", b->n, roles.data ? roles.data : "");
+        }
+}
+
 static void on_done(const ReadResult *read, void *userdata) {
         CheckLdap *c = userdata;
 
@@ -183,6 +229,8 @@ static void on_done(const ReadResult *read, void *userdata) {
                 tell_people(c, read);
                 tell_canaries(c, read);
                 tell_groups(c, read);
+                if (c->complete)
+                        tell_belonging(c);
         } else
                 add_command(c, check_command_people(&c->config->directory, read->uri));
         check_lines_move(&c->lines, &c->notices);
@@ -190,6 +238,16 @@ static void on_done(const ReadResult *read, void *userdata) {
 }
 
 /* ---- starting, stopping ---- */
+
+static int make_counts(CheckLdap *c) {
+        c->belong = calloc(c->config->n_targets + 1, sizeof(*c->belong));
+        for (size_t i = 0; c->belong && i < c->config->n_targets; i++) {
+                c->belong[i].roles = calloc(c->config->targets[i].n_roles + 1, sizeof(uint64_t));
+                if (!c->belong[i].roles)
+                        return -ENOMEM;
+        }
+        return c->belong ? 0 : -ENOMEM;
+}
 
 int check_ldap_start(CheckLdap *c, const CheckInput *in, void (*done)(void *userdata), void *userdata) {
         const SourceHandler handler = { on_person, on_notice, on_done, c };
@@ -205,6 +263,9 @@ int check_ldap_start(CheckLdap *c, const CheckInput *in, void (*done)(void *user
                 if (!c->people)
                         return -ENOMEM;
         }
+        r = make_counts(c);
+        if (r < 0)
+                return r;
         r = source_new(in->loop, in->reader, &c->source);
         if (r < 0)
                 return r;
@@ -228,6 +289,9 @@ void check_ldap_deinit(CheckLdap *c) {
         c->source = source_free(c->source);
         for (size_t i = 0; i < c->n_samples; i++)
                 free(c->samples[i]);
+        for (size_t i = 0; c->belong && i < c->config->n_targets; i++)
+                free(c->belong[i].roles);
+        free(c->belong);
         people_free(c->people);
         check_lines_deinit(&c->lines);
         check_lines_deinit(&c->notices);

@@ -60,6 +60,7 @@ def test_all_is_well(idsyncd, slapd, company, standin):
     for value in (person.id, f'login "{person.uid}"', f'email "{person.email}"', f'first_name "{person.first}"',
                   f'last_name "{person.last}"'):
         assert value in people["more"][0], people
+    assert one(lines, "people", "umbrella")["detail"] == "10 belong here: 1 as Full Admin, 9 as Read Only"
     assert [line["detail"] for line in find(lines, "group")] == [
         f"{group_dn('umbrella')}: 10 members", f"{group_dn('umbrella-admins')}: 1 member"]
     assert "only a write would show" in one(lines, "scopes", "umbrella")["detail"]
@@ -188,6 +189,21 @@ def test_missing_canary(idsyncd, company):
     lines = check(idsyncd, 4)
     assert f"uid=gone,{PEOPLE}" in the_failure(lines, "canaries")
     assert one(lines, "people")["detail"].startswith("10 below")
+
+
+def test_nobody_belongs(idsyncd, slapd, company):
+    slapd.add(group_dn("empty"), {"objectClass": ["posixGroup"], "cn": "empty", "gidNumber": "77"})
+    idsyncd.target["groups"] = [group_dn("empty")]
+    lines = check(idsyncd, 0)
+    assert one(lines, "people", "umbrella")["detail"].startswith("0 belong here")
+    assert warned(lines) == {"people", "group"}
+
+
+def test_role_for_nobody(idsyncd):
+    idsyncd.target["roles"].pop()
+    lines = check(idsyncd, 0)
+    assert one(lines, "people", "umbrella")["detail"] == \
+        "1 belong here: 1 as Full Admin; 9 more match no row of roles"
 
 
 def test_misspelt_attribute(idsyncd):

@@ -66,13 +66,13 @@ def test_check(daemon, idsyncd, bus, standin):
     status = bus.ask("status")
     standin.clear_ledger()
     lines = bus.ask("check", expect=0)["checks"]
-    assert {line["result"] for line in lines} == {"ok"} and len(lines) == 13, lines
+    assert {line["result"] for line in lines} == {"ok"} and len(lines) == 14, lines
     text = bus.ctl("check", expect=0).out
-    assert "all 13 checks passed" in text and "ldapsearch" in text
+    assert "all 14 checks passed" in text and "ldapsearch" in text
     assert {call["method"] for call in standin.calls()} == {"GET"}, "the token that the daemon has is good"
     after = bus.ask("status")
     assert (after["cycle"], after["directory"]) == (status["cycle"], status["directory"])
-    assert "the check is over: 0 of 13 failed" in daemon.log()
+    assert "the check is over: 0 of 14 failed" in daemon.log()
     for who in ("member", "stranger"):
         assert "root" in bus.ctl("check", who=who, expect=2).err
 
@@ -100,7 +100,13 @@ def test_failures(daemon, idsyncd, bus, slapd, standin):
     failed = {(line["part"], line["what"]) for line in document["checks"] if line["result"] == "fail"}
     assert failed == {("configuration", "file"), ("directory", "connection"), ("target", "listing")}
     text = bus.ctl("check", expect=3).out
-    assert "grops" in text and "not called before" in text, "the answer of 500 parked the target"
+    assert "grops" in text and "2 of " in text, "the target was parked for a moment"
+    standin.revoke_tokens()
+    standin.fault("status", code=401, method="POST", path="/token", count=1)
+    assert "check the key" in bus.ctl("check", expect=3).out
+    standin.clear_ledger()
+    text = bus.ctl("check", expect=3).out
+    assert "not called before" in text and "idsyncctl resume" in text and standin.calls() == []
 
 
 def test_one_at_a_time(daemon, bus, slapd, ask):
