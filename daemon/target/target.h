@@ -97,7 +97,7 @@ typedef struct CallInput {
         unsigned page;                  /* CALL_LIST, from 1 */
         const Action *const *batch;     /* CALL_RESET: whose passwords */
         size_t n_batch;
-        /* CALL_RESET: their accounts as last listed, where the API wants them */
+        /* CALL_RESET: their accounts as last listed; NULL members: not listed. NULL: nothing was listed */
         const Account *const *accounts;
         Secret *const *passwords;       /* CALL_RESET: one each, where the API wants them */
 } CallInput;

@@ -151,6 +151,13 @@ static int fill_create_short(const TargetConfig *target _unused_, const CallInpu
         return set_body(r, &body, q);
 }
 
+/* As the API knows it: the directory may have another one by now. */
+static const char *address_at_the_api(const CallInput *in, size_t i) {
+        const Account *a = in->accounts ? in->accounts[i] : NULL;
+
+        return a && !str_empty(a->address) ? a->address : in->batch[i]->address;
+}
+
 static int fill_reset(const TargetConfig *target _unused_, const CallInput *in, CallRequest *r) {
         _cleanup_(secret_freep) Secret *body = secret_with_capacity(64 + in->n_batch * 64);
         int q;
@@ -161,7 +168,7 @@ static int fill_reset(const TargetConfig *target _unused_, const CallInput *in, 
                 return -ENOMEM;
         q = secret_append_str(body, "{\"adminEmails\":[");
         for (size_t i = 0; q == 0 && i < in->n_batch; i++) {
-                const char *address = in->batch[i]->address;
+                const char *address = address_at_the_api(in, i);
 
                 if (str_empty(address))
                         return -EINVAL;

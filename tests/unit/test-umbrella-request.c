@@ -233,6 +233,8 @@ static const Action nobody_in_particular = { .kind = ACTION_RESET, .address = ""
 
 static void test_reset(void **state) {
         const Action *const both[] = { &ann, &zoe }, *const bad[] = { &ann, &nobody_in_particular };
+        const Account old = { .address = "zoe@old.example" };
+        const Account *const accounts[] = { NULL, &old };
         CallInput in = { .call = CALL_RESET, .batch = both, .n_batch = 2 };
         CallRequest r;
 
@@ -251,11 +253,20 @@ static void test_reset(void **state) {
         assert_string_equal(secret_data(r.body), "{\"adminEmails\":[\"ann@example.com\"]}");
         call_request_deinit(&r);
 
+        /* The account's own address, where the directory has another one by now. */
+        in.n_batch = 2;
+        in.accounts = accounts;
+        assert_int_equal(build(&child, &in, &r), 0);
+        assert_string_equal(secret_data(r.body),
+                            "{\"adminEmails\":[\"ann@example.com\",\"zoe@old.example\"]}");
+        call_request_deinit(&r);
+
         in.n_batch = 0;
         refused(&child, &in);
         in.n_batch = 2;
         refused(&target, &in);          /* no child organization: nothing to reset in */
         in.batch = bad;
+        in.accounts = NULL;
         refused(&child, &in);
 }
 
