@@ -464,6 +464,7 @@ static void job_seen(Job *job, const Accounts *accounts, const Links *links) {
                         &key, NULL) == 0)
                 in.seen = accounts_by_key(accounts, key);
         in.seen_login = accounts_by_login(accounts, a->remote_id ?: a->after.login);
+        in.seen_id = accounts_by_id(accounts, a->remote_id);
         /* Borrowed from the listing, which outlives this call. */
         job->account = in.seen_login ?: in.seen;
         in.seen_linked = job->account && link_of_other(links, job, job->account);

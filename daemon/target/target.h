@@ -212,6 +212,7 @@ typedef struct FlowInput {
         const Account *seen;            /* flow_seen: the account with the person's address; NULL: none */
         /* flow_seen: the one with the action's login, whatever the case; NULL: none */
         const Account *seen_login;
+        const Account *seen_id;         /* flow_seen: the one with the action's remote id; NULL: none */
         bool seen_linked;               /* flow_seen: somebody else's link has seen_login, or else seen */
 } FlowInput;
 

@@ -200,7 +200,7 @@ static const struct KindRow {
         [ACTION_CREATE] = { create_begin, create_resume, create_ended, create_seen, create_step },
         [ACTION_ADOPT] = { adopt_begin, adopt_begin, unknown_step, unknown_step, NULL },
         [ACTION_DELETE] = { umbrella_delete_begin, umbrella_delete_begin, umbrella_delete_after,
-                            unknown_step, NULL },
+                            umbrella_delete_seen, NULL },
         [ACTION_RECREATE] = { umbrella_recreate_begin, umbrella_recreate_resume, umbrella_recreate_after,
                               umbrella_recreate_seen, NULL },
 };

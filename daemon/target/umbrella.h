@@ -48,6 +48,7 @@ void umbrella_flow_seen(const FlowInput *in, FlowNext *ret);
 /* umbrella-remove.c: deletes and recreates */
 void umbrella_delete_begin(const FlowInput *in, FlowNext *ret);
 void umbrella_delete_after(const FlowInput *in, FlowNext *ret);
+void umbrella_delete_seen(const FlowInput *in, FlowNext *ret);
 void umbrella_recreate_begin(const FlowInput *in, FlowNext *ret);
 void umbrella_recreate_resume(const FlowInput *in, FlowNext *ret);
 void umbrella_recreate_after(const FlowInput *in, FlowNext *ret);

@@ -111,6 +111,16 @@ static FlowNext seen(World w, const Account *account, bool linked) {
         return next;
 }
 
+static FlowNext seen_by_id(World w, const Account *account) {
+        FlowInput in = input(w);
+        FlowNext next;
+
+        in.seen_id = account;
+        memset(&next, 0xff, sizeof(next));
+        target_driver(TARGET_UMBRELLA)->flow_seen(&in, &next);
+        return next;
+}
+
 static void is(FlowNext next, FlowVerb verb, Step step) {
         assert_int_equal(next.verb, verb);
         assert_int_equal(next.step, step);
@@ -146,7 +156,10 @@ static void test_delete(void **state) {
         (void) state;
         is_call(begin(w), STEP_START, CALL_GET);
         is_call(after(w, CALL_GET, &ok, &same), STEP_DELETING, CALL_DELETE);
-        is_done(after(w, CALL_GET, &not_found, NULL), LINK_DROP);
+        /* Listed and not to be had: nothing is said to be done that isn't. */
+        is(after(w, CALL_GET, &not_found, NULL), FLOW_LOOK, STEP_START);
+        is_done(seen_by_id(w, NULL), LINK_DROP);
+        is_dead(seen_by_id(w, &same.account), STEP_START, false, "is in the listing");
         w.step = STEP_DELETING;
         is_done(after(w, CALL_DELETE, &ok, NULL), LINK_DROP);
         is_done(after(w, CALL_DELETE, &already, NULL), LINK_DROP);
