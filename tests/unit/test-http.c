@@ -885,6 +885,28 @@ static void test_retry_after(void **state) {
         }
 }
 
+/* As Umbrella sends them: of its windows each, while ratelimit-* tells of one alone. */
+static void test_recorded_headers(void **state) {
+        const char *srcdir = getenv("IDSYNCD_SRCDIR");
+        char path[4096], text[4096];
+        HttpHeaders h;
+        HttpResult result;
+        FILE *f;
+
+        (void) state;
+        snprintf(path, sizeof(path), "%s/tests/fixtures/umbrella/headers-users.txt", srcdir ? srcdir : ".");
+        f = fopen(path, "re");
+        assert_non_null(f);
+        text[fread(text, 1, sizeof(text) - 1, f)] = 0;
+        fclose(f);
+        result = parse(text, &h);
+        assert_true(h.complete && !result.has_retry_after);
+        assert_int_equal(result.status, 200);
+        assert_int_equal(result.remaining[HTTP_WINDOW_SECOND], 4);
+        assert_int_equal(result.remaining[HTTP_WINDOW_MINUTE], 13);
+        assert_int_equal(result.remaining[HTTP_WINDOW_HALF_HOUR], 343);
+}
+
 static void test_header_blocks(void **state) {
         HttpHeaders h;
         HttpResult result;
@@ -980,6 +1002,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_dates),
                 cmocka_unit_test(test_retry_after),
+                cmocka_unit_test(test_recorded_headers),
                 cmocka_unit_test(test_header_blocks),
                 cmocka_unit_test(test_header_caps),
                 cmocka_unit_test(test_ok),

@@ -253,6 +253,56 @@ static void test_table(void **state) {
                                 check(&cases[i], nth_call(n));
 }
 
+/* Answers as they were recorded or documented, in the files of tests/fixtures/umbrella. */
+static void test_recorded(void **state) {
+        static const struct {
+                const char *file;
+                Call call;
+                int status;
+                OutcomeClass class;
+                OutcomeHint hint;
+                const char *detail;
+        } recorded[] = {
+                { "bad-key.json", CALL_TOKEN, 401, OUTCOME_AUTH, 0, "Invalid authentication credentials" },
+                { "expired-token.json", CALL_LIST, 400, OUTCOME_AUTH, 0, "invalid_request" },
+                { "expired-token.json", CALL_DELETE, 400, OUTCOME_AUTH, 0, "invalid_request" },
+                { "forbidden.json", CALL_LIST, 403, OUTCOME_AUTH, 0, "Forbidden; the key needs the scope" },
+                { "too-many.json", CALL_CREATE, 429, OUTCOME_THROTTLED, 0, "API rate limit exceeded" },
+                { "not-found.json", CALL_GET, 404, OUTCOME_OK, HINT_NOT_FOUND, "Not Found" },
+                { "not-found.json", CALL_DELETE, 404, OUTCOME_ALREADY, 0, "Not Found" },
+                { "organizations-none.json", CALL_ORGANIZATIONS, 404, OUTCOME_OK, HINT_NOT_FOUND,
+                  "does not exist" },
+                { "in-use.json", CALL_CREATE, 400, OUTCOME_REJECTED, HINT_ADDRESS_IN_USE, "already in use" },
+                { "error-with-status.json", CALL_CREATE_SHORT, 400, OUTCOME_REJECTED, HINT_ADDRESS_IN_USE,
+                  "already in use" },
+                { "error-with-description.json", CALL_CREATE, 400, OUTCOME_REJECTED, 0,
+                  "the role is unknown" },
+                { "invalid-request.json", CALL_RESET, 400, OUTCOME_REJECTED, 0, "Invalid request" },
+                { "server-error.json", CALL_CREATE, 500, OUTCOME_UNCERTAIN, 0, "Server error" },
+                { "server-error.json", CALL_LIST, 500, OUTCOME_TRANSIENT, 0, "Server error" },
+                { "gateway.html", CALL_LIST, 502, OUTCOME_TRANSIENT, 0, "502 Bad Gateway" },
+                { "gateway.html", CALL_DELETE, 404, OUTCOME_UNCERTAIN, 0, "check url" },
+        };
+        const char *srcdir = getenv("IDSYNCD_SRCDIR");
+        char path[4096], body[4096];
+
+        (void) state;
+        for (size_t i = 0; i < ELEMENTSOF(recorded); i++) {
+                Case c = { BIT(recorded[i].call), HTTP_DONE, recorded[i].status, body, recorded[i].class,
+                           recorded[i].hint, recorded[i].detail };
+                FILE *f;
+
+                snprintf(path, sizeof(path), "%s/tests/fixtures/umbrella/%s", srcdir ? srcdir : ".",
+                         recorded[i].file);
+                f = fopen(path, "re");
+                if (!f)
+                        fail_msg("%s can't be read", path);
+                body[fread(body, 1, sizeof(body) - 1, f)] = 0;
+                fclose(f);
+                check(&c, recorded[i].call);
+        }
+}
+
 /* What holds whatever the status: a read is never uncertain, nor refused (but for the question that only
  * explains), a write that failed after it was
  * sent never simply tried again unless the status says that it wasn't done. */
@@ -348,7 +398,8 @@ static void test_long_words(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_table),          cmocka_unit_test(test_every_status),
+                cmocka_unit_test(test_table), cmocka_unit_test(test_recorded),
+                cmocka_unit_test(test_every_status),
                 cmocka_unit_test(test_retry_after),    cmocka_unit_test(test_redirect_words),
                 cmocka_unit_test(test_long_words),
         };
