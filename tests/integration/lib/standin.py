@@ -41,6 +41,7 @@ class StandIn:
         os.makedirs(self.home, exist_ok=True)
         self.ca = str(ca)
         self.allow_violations = False
+        self.broken = []                    # violations that stood in a ledger which was cleared since
         self.key, self.secret = KEY, SECRET
         self.ledger_path = f"{self.home}/ledger.jsonl"
         self.api = config.get("api", "umbrella")
@@ -71,6 +72,8 @@ class StandIn:
             return source.read()
 
     def cleanup(self):
+        if self.process.poll() is None:
+            self._remember()
         end(self.process)
 
     # --- the control interface: every verb is a method too, see README.md of the stand-in ---
@@ -87,6 +90,18 @@ class StandIn:
         if verb.startswith("_"):
             raise AttributeError(verb)
         return lambda **arguments: self.control(verb, **arguments)
+
+    def _remember(self):
+        if not self.allow_violations:
+            self.broken += self.violations()
+
+    def clear_ledger(self):
+        self._remember()
+        return self.control("clear_ledger")
+
+    def reset(self):
+        self._remember()
+        return self.control("reset")
 
     def fault(self, kind, **settings):
         """fault("status", code=503, method="POST", path="/users$", count=2): see standin/faults.py."""
