@@ -11,30 +11,13 @@ import time
 import pytest
 
 from lib.company import Company, Person
-from lib.daemon import find_binary
+from lib.failpoints import Rounds, known_points
 from lib.process import wait_for
 from lib.standin import ORGANIZATION, default_state
 
 KILLED = -signal.SIGKILL
 ROUNDS_AT_MOST = 150
 EMAILS = ["p00000@example.com", "p00001@example.com", "p00002@example.com"]
-
-
-def fail_points():
-    """The names that this build knows; one that is added is tested from then on."""
-    with open(find_binary("idsyncd"), "rb") as binary:
-        data = binary.read()
-    source = os.environ.get("IDSYNCD_SRCDIR") or os.path.join(os.path.dirname(__file__), "..", "..")
-    names = set()
-    for place, _, files in os.walk(f"{source}/daemon"):
-        for name in files:
-            if name.endswith(".c"):
-                with open(f"{place}/{name}") as text:
-                    for call in re.findall(r"failpoint\(([^;]*)\);", text.read()):
-                        names |= set(re.findall('"([a-z-]+)"', call))
-    known = sorted(name for name in names if name.encode() + b"\0" in data)
-    assert known, "no fail points in this build: configure it with --enable-failpoints"
-    return known
 
 
 class Create:
@@ -67,22 +50,7 @@ class Approve(Create):
         return ["--approve", self.hash]
 
 
-class Recreate(Create):
-    """Somebody changed a role at the API: the account is deleted and made anew."""
-
-    def prepare(self, runner, standin):
-        super().prepare(runner, standin)
-        runner.once(expect=0)
-        standin.change_account(email=EMAILS[0], fields={"role": "Reporting Only"})
-        standin.clear_ledger()
-
-    def check(self, standin):
-        made = [c["body"]["email"] for c in standin.calls("POST", "/users$") if c["handled"]]
-        gone = [c for c in standin.calls("DELETE") if c["handled"]]
-        assert made == EMAILS[:1] and len(gone) == 1, (made, gone)
-
-
-SCENARIOS = [(Create, None), (Approve, "store-|job-"), (Recreate, "job-|call-|store-commit")]
+SCENARIOS = [(Create, None), (Approve, "store-|job-")]
 
 
 def finish(runner, scenario):
@@ -115,29 +83,12 @@ def one_round(runner, standin, scenario, point, number):
     return first.code == KILLED
 
 
-class Rounds:
-    """Hands out the numbers of one fail point to several workers, until one of them wasn't killed."""
-
-    def __init__(self, limit=ROUNDS_AT_MOST):
-        self.lock = threading.Lock()
-        self.next, self.end = 1, limit
-
-    def take(self):
-        with self.lock:
-            number = self.next
-            self.next += 1
-            return number if number <= self.end else None
-
-    def over(self, number):
-        with self.lock:
-            self.end = min(self.end, number)
-
-
 @pytest.mark.slow
 @pytest.mark.company(people=3, admins=0)
 @pytest.mark.parametrize("kind, points", SCENARIOS)
 def test_killed_at_every_point(make_idsyncd, make_standin, slapd, tmp_path, kind, points):
-    tasks = {point: Rounds() for point in fail_points() if points is None or re.match(points, point)}
+    assert known_points(), "no fail points in this build: configure it with --enable-failpoints"
+    tasks = {point: Rounds(ROUNDS_AT_MOST) for point in known_points() if points is None or re.match(points, point)}
     runners = []
 
     def work(worker, standin):

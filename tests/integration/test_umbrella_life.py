@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A whole life at Umbrella and at Umbrella for Government: what is called, in which order, and what is there afterwards."""
+"""Umbrella and Umbrella for Government: leavers, recreates and conflicts that don't go smoothly, last_of, budgets. Whole
+lives: test_lives.py."""
 
 import re
 import sqlite3
@@ -10,27 +11,14 @@ import pytest
 from lib.company import BIND_DN, group_dn
 from lib.process import wait_for
 from lib.standin import KEY, SECRET
+from lib.trace import trace
 
 LOOK = ["roles", "list"]        # what a run begins with, the token aside
 WIDE = {name: 1000 for name in ("create", "update", "recreate", "enable", "disable", "delete", "reset")} | {"percent": 100}
 
 
-def trace(standin, listings=True):
-    """The calls in order, tokens left out: list, get, delete, create, re-create (the short body), reset."""
-    names = {"GET /roles": "roles", "GET /users": "list", "GET /users/N": "get", "DELETE /users/N": "delete",
-             "POST /users": "create", "POST /passwordResets/N": "reset", "GET /organizations": "who"}
-    found = []
-    for call in standin.calls(path="^/admin"):
-        name = names[call["method"] + " " + re.sub(r"/\d+$", "/N", call["path"][len("/admin/v2"):])]
-        if name == "create" and "password" not in call["body"]:
-            name = "re-create"
-        if listings or name not in ("list", "roles"):
-            found.append(name)
-    return found
-
-
 def acts(standin):
-    return trace(standin, listings=False)
+    return trace(standin, but=("token", "roles", "list"))
 
 
 def roles(standin):
@@ -65,57 +53,7 @@ def run(runner, standin, *args, expect=0):
     return runner.once(*args, expect=expect)
 
 
-# --- a life ---
-
-@pytest.mark.company(people=4, admins=2)
-def test_life(life, slapd, company, api):
-    person = company.people[3]
-    others = {p.email: "Full Admin" if n < 2 else "Read Only" for n, p in enumerate(company.people[:3])}
-    life.target.update({"leave": "delete", "leave_grace": "0s"})
-
-    run(life, api)                                      # join
-    assert trace(api) == LOOK + ["create"] * 4
-    assert roles(api) == {**others, person.email: "Read Only"}
-    first = api.account(person.email)["id"]
-
-    slapd.join("umbrella-admins", person)               # role change
-    result = run(life, api)
-    assert kinds(result) == ["recreate"]
-    assert trace(api) == LOOK + ["get", "delete", "re-create"]
-    assert roles(api) == {**others, person.email: "Full Admin"}
-    second = api.account(person.email)["id"]
-    assert second != first and result.actions()[0]["remote_id"] == str(second)
-    run(life, api)
-    assert trace(api) == LOOK                           # in step: the link has the new id
-
-    slapd.modify(person.dn, givenName="Renamed")        # rename: drift, no call
-    result = run(life, api)
-    assert trace(api) == LOOK and [d["field"] for d in result.target()["drift"]] == ["first_name"]
-
-    slapd.modify(person.dn, mail="new@example.com")     # new address: the same person, drift
-    result = run(life, api)
-    assert trace(api) == LOOK and sorted(d["field"] for d in result.target()["drift"]) == ["email", "first_name"]
-    assert kinds(result) == [] and result.target()["blocked"] == []
-
-    slapd.leave("umbrella-admins", person)              # the role is changed, the address can't be
-    run(life, api)
-    assert acts(api) == ["get", "delete", "re-create"] and roles(api) == {**others, person.email: "Read Only"}
-    slapd.modify(person.dn, mail=person.email)
-    run(life, api)
-    assert trace(api) == LOOK
-
-    slapd.leave("umbrella", person)                     # leave
-    run(life, api)
-    assert trace(api) == LOOK + ["get", "delete"] and roles(api) == others
-    run(life, api)
-    assert acts(api) == []
-
-    slapd.join("umbrella", person)                      # return
-    run(life, api)
-    assert acts(api) == ["create", "re-create"] and roles(api) == {**others, person.email: "Read Only"}
-    run(life, api)
-    assert trace(api) == LOOK
-
+# --- leaving ---
 
 @pytest.mark.company(people=4)
 def test_leave_with_grace(life, slapd, company, api):
@@ -139,6 +77,23 @@ def test_leave_with_grace(life, slapd, company, api):
     wait_for(gone, 20, "the end of the grace")
     assert time.monotonic() - start > 1.5
     assert acts(api) == ["get", "delete"]
+
+
+@pytest.mark.company(people=4)
+def test_listed_and_not_to_be_had(life, slapd, company, api):
+    """GET by id is documented for the commercial API alone: a 404 doesn't outweigh a listing."""
+    life.target.update({"leave": "delete", "leave_grace": "0s"})
+    run(life, api)
+    slapd.leave("umbrella", company.people[3])
+    api.fault("status", code=404, body={"message": "Not Found"}, method="GET", path=r"/users/\d+$", count=None)
+    result = run(life, api, expect=1)
+    assert acts(api) == ["get"] and len(api.emails()) == 4
+    assert "is in the listing" in result.actions("delete")[0]["detail"]
+
+    api.clear_faults()
+    slapd.modify(company.people[3].dn, mail="other@example.com")        # another wish
+    run(life, api)
+    assert acts(api) == ["get", "delete"] and len(api.emails()) == 3
 
 
 @pytest.mark.company(people=4)
@@ -172,74 +127,6 @@ def test_gone(life, slapd, company, api):
     life.target["gone"] = "create"
     run(life, api)
     assert acts(api) == ["create", "re-create"] and api.account(person.email)
-
-
-# --- kill -9 at every durable step ---
-
-POINTS = ["call-recorded", "call-write-answered", "call-read-answered", "job-step", "store-commit", "store-committed"]
-
-
-def kill_everywhere(runner, standin, point, change, check):
-    """CHANGE the world, die when POINT is passed for the Nth time, run again to the end, CHECK; for N = 1, 2, … until
-    nothing dies."""
-    for number in range(1, 200):
-        change(number)
-        standin.clear_ledger()
-        forget_calls(runner)
-        first = runner.once(env={"IDSYNCD_FAILPOINT": f"{point}:{number}"})
-        if first.code != -9:
-            if number == 1:
-                pytest.skip("the build has no fail points")
-            assert first.code == 0, first
-            check(number)
-            return number - 1
-        runner.once("--wait", "5s", expect=0)
-        check(number)
-    raise AssertionError(f"{point} is passed without end")
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("point", POINTS)
-@pytest.mark.company(people=4, admins=2)
-def test_kill_while_roles_change(life, slapd, company, api, point):
-    if api.api == "umbrella-gov" and point not in ("call-write-answered", "job-step"):
-        pytest.skip("the same code")
-    person = company.people[3]
-    run(life, api)
-
-    def change(number):
-        (slapd.join if number % 2 else slapd.leave)("umbrella-admins", person)
-
-    def check(number):
-        wanted = {p.email: "Full Admin" if n < 2 or (n == 3 and number % 2) else "Read Only"
-                  for n, p in enumerate(company.people)}
-        assert roles(api) == wanted and len(api.accounts()) == 4
-        done = [c for c in api.calls(path="^/admin.*users") if c["method"] != "GET" and c["handled"]]
-        assert [c["method"] for c in done] == ["DELETE", "POST"], acts(api)
-
-    assert kill_everywhere(life, api, point, change, check) >= 2
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("point", POINTS)
-@pytest.mark.company(people=4, admins=2)
-def test_kill_while_people_leave_and_return(life, slapd, company, api, point):
-    if api.api == "umbrella-gov" and point not in ("call-write-answered", "job-step"):
-        pytest.skip("the same code")
-    person = company.people[3]
-    life.target.update({"leave": "delete", "leave_grace": "0s"})
-    run(life, api)
-
-    def change(number):
-        (slapd.leave if number % 2 else slapd.join)("umbrella", person)
-
-    def check(number):
-        wanted = [p.email for n, p in enumerate(company.people) if n < 3 or number % 2 == 0]
-        assert api.emails() == sorted(wanted)
-        done = [c["method"] for c in api.calls(path="^/admin.*users") if c["method"] != "GET" and c["handled"]]
-        assert done == (["DELETE"] if number % 2 else ["POST"]), acts(api)
-
-    assert kill_everywhere(life, api, point, change, check) >= 2
 
 
 # --- recreates that don't go smoothly ---
