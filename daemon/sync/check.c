@@ -71,12 +71,43 @@ int check_configuration(const char *file, const char *credentials, CheckLines *l
 
 /* ---- expectations ---- */
 
-static void add_expectations(Check *c, const TargetConfig *target) {
-        const ExpectInput in = { .config = c->config, .target = target, .people = c->ldap.people };
-        _cleanup_(expectations_deinit) Expectations e = { 0 };
+static bool has_expectations(const Check *c, const TargetConfig *target) {
+        for (size_t i = 0; i < c->config->n_expect; i++)
+                if (str_eq(c->config->expect[i].target, target->name))
+                        return true;
+        return false;
+}
 
-        if (expect_examine(&in, &e) < 0) {
-                c->lines.error = -ENOMEM;
+/* Whom the directory itself blocks: of a plan for an API without any account, of which nothing else is
+ * looked at. */
+static int find_blocked(const Check *c, const TargetConfig *target, Plan **ret) {
+        _cleanup_(accounts_freep) Accounts *accounts = accounts_new(0);
+        _cleanup_(links_freep) Links *links = links_new();
+        const DiffInput in = {
+                .target = target,
+                .capabilities = &target_driver(target->type)->capabilities,
+                .n_groups = c->config->n_groups,
+                .people = c->ldap.people,
+                .accounts = accounts,
+                .links = links,
+        };
+        ErrCtx err = { 0 };
+
+        return accounts && links ? diff_run(&in, ret, &err) : -ENOMEM;
+}
+
+static void add_expectations(Check *c, const TargetConfig *target) {
+        _cleanup_(plan_freep) Plan *plan = NULL;
+        _cleanup_(expectations_deinit) Expectations e = { 0 };
+        ExpectInput in = { .config = c->config, .target = target, .people = c->ldap.people };
+        int r;
+
+        r = find_blocked(c, target, &plan);
+        in.plan = plan;
+        if (r >= 0)
+                r = expect_examine(&in, &e);
+        if (r < 0) {
+                c->lines.error = r;
                 return;
         }
         for (size_t i = 0; i < e.n; i++)
@@ -93,7 +124,8 @@ static void check_expectations(Check *c) {
                 return;
         }
         for (size_t i = 0; i < c->config->n_targets; i++)
-                add_expectations(c, &c->config->targets[i]);
+                if (has_expectations(c, &c->config->targets[i]))
+                        add_expectations(c, &c->config->targets[i]);
 }
 
 /* ---- the whole ---- */

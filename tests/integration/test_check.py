@@ -363,6 +363,10 @@ def test_expectations(idsyncd, slapd, company):
     lines = check(idsyncd, 1)
     detail = the_failure(lines, "expectation", "umbrella")
     assert other in detail and idsyncd.config_path in detail and "Read Only" in detail
+    idsyncd.config["expect"].pop()
+    slapd.modify(company.people[0].dn, givenName=None)          # blocks
+    detail = the_failure(check(idsyncd, 1), "expectation", "umbrella")
+    assert admin in detail and "first_name" in detail, detail
     slapd.stop()
     lines = check(idsyncd, 4)
     assert one(lines, "expectations")["result"] == "warn" and not find(lines, "expectation", "umbrella")
