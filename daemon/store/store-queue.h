@@ -109,8 +109,8 @@ int store_queue_counts(Store *store, const char *target, QueueCounts *ret);    /
  * that was superseded before it began isn't counted: the one in its place is. */
 int store_queue_counted_since(Store *store, const char *target, usec_t since, size_t ret[_ACTION_KIND_MAX]);
 /* Of the target's actions that ended after `since` (wall) the last `limit`: how many there are, and how many
- * of them are dead letters. Those that were replaced or dropped don't count, nor adoptions: they make no
- * call. */
+ * of them are dead letters. Those that were replaced or dropped don't count, nor adoptions and relinks: they
+ * make no call. */
 int store_queue_ended(Store *store, const char *target, usec_t since, size_t limit, size_t *ret_n,
                       size_t *ret_dead);
 /* The rows of one target in id order: unfinished ones, dead letters and drops that still stand, and those

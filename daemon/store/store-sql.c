@@ -164,7 +164,7 @@ const char *const store_sql[_SQL_MAX] = {
         [SQL_ACTION_ENDED] =
                 "SELECT count(*), count(*) FILTER (WHERE state = 'dead') FROM (SELECT state FROM action"
                 " WHERE target = ?1 AND finished > ?2 AND state IN ('done', 'dead') AND kind <> 'adopt'"
-                " ORDER BY finished DESC LIMIT ?3)",
+                " AND kind <> 'relink' ORDER BY finished DESC LIMIT ?3)",
         [SQL_HISTORY_PRUNE] = "DELETE FROM action WHERE finished < ?1 AND stands = 0",
 
         [SQL_OPEN_RUNNING] =

@@ -199,8 +199,14 @@ static int find_failed(const JudgeInput *in, const Accepted *accepted, Judgement
         return accepted->all_same ? 0 : expect_examine(&expect, &j->expect);
 }
 
-static int ask_policy(const JudgeInput *in, const Open *open, const Accepted *accepted, const Judgement *j,
-                      StrBuf *reason) {
+/* While something is held limits count as of then: time alone lets nothing go, neither the frozen plan nor
+ * what came on top of it. */
+static usec_t held_since(const JudgeInput *in, const HeldPlan *before) {
+        return before && before->since < in->wall ? before->since : in->wall;
+}
+
+static int ask_policy(const JudgeInput *in, const Open *open, const Accepted *accepted,
+                      const HeldPlan *before, const Judgement *j, StrBuf *reason) {
         _cleanup_(strbuf_deinit) StrBuf failed = STRBUF_INIT(REASON_MAX);
         char changed[128];
         PolicyInput policy = {
@@ -227,8 +233,8 @@ static int ask_policy(const JudgeInput *in, const Open *open, const Accepted *ac
         if (accepted->rules_before)
                 policy.changed_key =
                         rules_changed(accepted->rules_before, accepted->rules, changed, sizeof(changed));
-        r = store_queue_counted_since(in->store, in->target->name, usec_sub(in->wall, USEC_PER_DAY),
-                                      policy.queued_24h);
+        r = store_queue_counted_since(in->store, in->target->name,
+                                      usec_sub(held_since(in, before), USEC_PER_DAY), policy.queued_24h);
         if (r < 0)
                 return r;
         return policy_judge(&policy, reason);
@@ -244,7 +250,7 @@ static int hold(const JudgeInput *in, const Open *open, HeldPlan **before, const
                 return 0;
         }
         r = store_held_put(in->store, in->target->name, HELD_PLAN, j->hash, reason, open->plan.actions,
-                           open->plan.n_actions, in->wall);
+                           open->plan.n_actions, held_since(in, *before));
         if (r < 0)
                 return r;
         return store_held_get(in->store, in->target->name, HELD_PLAN, &j->held);
@@ -371,7 +377,7 @@ static int judge_rest(const JudgeInput *in, Accepted *accepted, const HeldPlan *
         r = find_failed(in, accepted, j);
         if (r < 0 || in->dry_run)
                 return r;
-        r = ask_policy(in, &open, accepted, j, &reason);
+        r = ask_policy(in, &open, accepted, *before, j, &reason);
         if (r < 0)
                 return r;
         approved = is_approved(in, j->hash);

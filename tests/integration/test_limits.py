@@ -143,3 +143,29 @@ def test_unused_places_are_not_lost(idsyncd, standin):
     """The generous rates of the other tests: nothing waits."""
     result = idsyncd.once(expect=0)
     assert result.seconds < 5
+
+
+@pytest.mark.standin(api="primavera")
+@pytest.mark.company(people=14, services=["primavera"])
+def test_disabled_one_by_one(idsyncd, slapd, standin, company):
+    """A script that disables people one every second is stopped at the limit. (200 of them, and the days after:
+    tests/replay/replay-limits.)"""
+    idsyncd.config["directory"]["disabled"] = {"attribute": "employeeType", "when": "value:off"}
+    idsyncd.target.update(leave="disable", limits={"percent": 100})
+    idsyncd.once(expect=0)
+    daemon = idsyncd.start()
+
+    def disabled():
+        return [p.uid for p in company.people if standin.user(p.uid)["disabled"]]
+
+    for person in company.people[:10]:
+        slapd.modify(person.dn, employeeType="off")
+        daemon.wait_for(lambda uid=person.uid: standin.user(uid)["disabled"], 20, f"{person.uid} is disabled")
+    for person in company.people[10:]:
+        before = len(slapd.searches())
+        slapd.modify(person.dn, employeeType="off")
+        daemon.wait_for(lambda number=before: len(slapd.searches()) > number + 2, 20, "a read")
+    daemon.wait_log(r"is held: 11 disables \(10 in the last 24 hours incl\.\) are over "
+                    r"targets\[primavera\]\.limits\.disable = 10", 10)
+    assert len(disabled()) == 10
+    assert daemon.terminate() == 0 and len(disabled()) == 10

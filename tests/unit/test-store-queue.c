@@ -676,7 +676,8 @@ static void test_ended(void **state) {
         end_at(f, "c", ACTION_DELETE, QUEUE_DEAD, 300);
         /* These make no call, or were called off. */
         end_at(f, "d", ACTION_ADOPT, QUEUE_DONE, 400);
-        end_at(f, "e", ACTION_CREATE, QUEUE_DROPPED, 500);
+        end_at(f, "e", ACTION_RELINK, QUEUE_DONE, 450);
+        end_at(f, "f", ACTION_CREATE, QUEUE_DROPPED, 500);
         put_at(f, "g", ACTION_CREATE, false, 600);
         ended(f, 0, 10, 3, 2);
         ended(f, 100, 10, 2, 1);
