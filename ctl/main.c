@@ -269,6 +269,7 @@ static void print_help(void) {
              "      --version     version\n"
              "\n"
              "Why has Bob no account?      idsyncctl explain bob@example.com\n"
+             "Bring him in step now.       idsyncctl sync bob@example.com\n"
              "What will happen next?       idsyncctl status; idsyncctl plan\n"
              "A plan is held. What is it?  idsyncctl plan TARGET, then approve or reject its hash\n"
              "\n"

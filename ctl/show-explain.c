@@ -40,6 +40,10 @@ static void print_person(struct json_object *doc) {
         else
                 line("directory", json_true(person, "disabled") ? "there, disabled" : "there");
         line("read", json_text(doc, "last_complete"));
+        if (json_text(doc, "read_error")) {
+                snprintf(buf, sizeof(buf), "since then failed: %s", json_text(doc, "read_error"));
+                line("", buf);
+        }
 }
 
 static void print_link(struct json_object *link) {
@@ -105,6 +109,14 @@ static void print_history(struct json_object *target) {
         }
 }
 
+/* What comes next says most of it already. */
+static void line_unless_said(struct json_object *target, const char *what, const char *text) {
+        const char *next = json_text(target, "next");
+
+        if (text && !(next && strstr(next, text)))
+                line(what, text);
+}
+
 static void print_target(struct json_object *target) {
         struct json_object *notes = NULL;
         size_t n = json_list(target, "notes", &notes);
@@ -120,13 +132,14 @@ static void print_target(struct json_object *target) {
                 line("role", text);
         }
         print_link(json_member(target, "link"));
-        line("blocked", json_text(target, "blocked"));
+        line("next", json_text(target, "next"));
+        line_unless_said(target, "blocked", json_text(target, "blocked"));
         for (size_t i = 0; i < n; i++)
-                line("note", json_object_get_string(json_object_array_get_idx(notes, i)));
+                line_unless_said(target, "note",
+                                 json_object_get_string(json_object_array_get_idx(notes, i)));
         print_drift(target);
         line("asked for", json_text(json_member(target, "asked"), "action"));
         print_queued(target);
-        line("next", json_text(target, "next"));
         print_history(target);
 }
 

@@ -183,46 +183,68 @@ static const char *role_of(struct json_object *action) {
         return after ? after : json_text(json_member(action, "before"), "role");
 }
 
-static void add_action(Table *t, struct json_object *action, const char *when) {
+static void add_id(Table *t, struct json_object *action) {
         if (json_number(action, "id") > 0)
                 table_addf(t, "%" PRId64, json_number(action, "id"));
         else
                 table_add(t, NULL);
-        table_add(t, when);
-        table_add(t, json_text(action, "state"));
-        table_add(t, json_text(action, "action"));
-        table_add(t,
-                  json_text(action, "address") ? json_text(action, "address") : json_text(action, "person"));
-        table_add(t, role_of(action));
-        table_add(t,
-                  json_text(action, "detail") ? json_text(action, "detail") : json_text(action, "outcome"));
 }
 
-static void print_actions(struct json_object *doc, const char *heading, const char *when, bool with_target) {
-        struct json_object *list = NULL;
-        size_t n = json_list(doc, "actions", &list);
-        _cleanup_(table_deinit) Table t;
+static void add_action(Table *t, struct json_object *action) {
+        table_add(t, json_text(action, "state"));
+        table_add(t, json_text(action, "action"));
+        table_add(t, json_text(action, "address") ?: json_text(action, "person"));
+        table_add(t, role_of(action));
+        table_add(t, json_text(action, "detail") ?: json_text(action, "outcome"));
+}
 
-        if (with_target)
-                table_init(&t, HEAD("TARGET", "ID", heading, "STATE", "ACTION", "ACCOUNT", "ROLE", "DETAIL"),
-                           8);
-        else
-                table_init(&t, HEAD("ID", heading, "STATE", "ACTION", "ACCOUNT", "ROLE", "DETAIL"), 7);
+static void print_planned(struct json_object *target) {
+        struct json_object *list = NULL;
+        size_t n = json_list(target, "actions", &list);
+        _cleanup_(table_deinit) Table t = { 0 };
+
+        if (n == 0) {
+                puts("nothing is asked for");
+                return;
+        }
+        table_init(&t, HEAD("ID", "STATE", "ACTION", "ACCOUNT", "ROLE", "DETAIL"), 6);
         for (size_t i = 0; i < n; i++) {
                 struct json_object *action = json_object_array_get_idx(list, i);
-                const char *time = json_text(action, when);
 
-                if (with_target)
-                        table_add(&t, json_text(action, "target"));
-                add_action(&t, action, time ? time : json_text(action, "queued"));
+                add_id(&t, action);
+                add_action(&t, action);
         }
         table_print(&t, stdout);
 }
 
 void show_queue(struct json_object *doc) {
-        print_actions(doc, "QUEUED", "queued", true);
+        struct json_object *list = NULL;
+        size_t n = json_list(doc, "actions", &list);
+        _cleanup_(table_deinit) Table t;
+
+        table_init(&t, HEAD("TARGET", "ID", "QUEUED", "STATE", "ACTION", "ACCOUNT", "ROLE", "DETAIL"), 8);
+        for (size_t i = 0; i < n; i++) {
+                struct json_object *action = json_object_array_get_idx(list, i);
+
+                table_add(&t, json_text(action, "target"));
+                add_id(&t, action);
+                table_add(&t, json_text(action, "queued"));
+                add_action(&t, action);
+        }
+        table_print(&t, stdout);
         if (json_number(doc, "left_out") > 0)
                 printf("... and %" PRId64 " more\n", json_number(doc, "left_out"));
+}
+
+/* Two people may have one address, and somebody none. */
+static void print_name(struct json_object *item) {
+        const char *dn = json_text(item, "dn"), *address = json_text(item, "address");
+
+        print_text(dn ?: address ?: json_text(item, "person"));
+        if (dn && address) {
+                printf(", ");
+                print_text(address);
+        }
 }
 
 static void print_people(struct json_object *target, const char *key, const char *word, const char *what) {
@@ -233,8 +255,7 @@ static void print_people(struct json_object *target, const char *key, const char
                 struct json_object *item = json_object_array_get_idx(list, i);
 
                 printf("%-9s ", word);
-                print_text(json_text(item, "address") ? json_text(item, "address")
-                                                      : json_text(item, "person"));
+                print_name(item);
                 printf(": ");
                 print_text(json_text(item, what));
                 if (str_eq(key, "drift")) {
@@ -258,7 +279,7 @@ static void print_plan(struct json_object *target) {
                 print_text(json_text(target, "reason"));
                 putchar('\n');
         }
-        print_actions(target, "QUEUED", "queued", false);
+        print_planned(target);
         print_people(target, "blocked", "blocked", "reason");
         print_people(target, "drift", "drift", "field");
         print_people(target, "notes", "note", "reason");

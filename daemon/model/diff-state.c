@@ -193,7 +193,8 @@ static int compare_text(Diff *d, uint32_t person, const char *name, const char *
                 *changes |= CHANGE_NAMES;
                 return 0;
         }
-        return plan_add_drift(d->plan, &(PlanDrift){ diff_person(d, person)->id, name, ours, theirs });
+        return plan_add_drift(d->plan, &(PlanDrift){ diff_person(d, person)->id,
+                                                     diff_person(d, person)->dn, name, ours, theirs });
 }
 
 static int compare_field(Diff *d, uint32_t person, PersonField f, const char *theirs, bool can_update,
@@ -237,7 +238,7 @@ int diff_changes(Diff *d, uint32_t person, const Account *a, unsigned *ret) {
         if (role && (d->can->role_update || d->can->recreate))
                 changes |= CHANGE_ROLE;
         else if (role) {
-                r = plan_add_drift(d->plan, &(PlanDrift){ p->id, "role", row->role, a->role });
+                r = plan_add_drift(d->plan, &(PlanDrift){ p->id, p->dn, "role", row->role, a->role });
                 if (r < 0)
                         return r;
         }
@@ -246,7 +247,7 @@ int diff_changes(Diff *d, uint32_t person, const Account *a, unsigned *ret) {
         if (a->disabled && d->can->disable && d->target->leave == LEAVE_DISABLE)
                 changes |= CHANGE_DISABLED;
         else if (a->disabled) {
-                r = plan_add_drift(d->plan, &(PlanDrift){ p->id, "status", "enabled",
+                r = plan_add_drift(d->plan, &(PlanDrift){ p->id, p->dn, "status", "enabled",
                                                           str_empty(a->status) ? "disabled" : a->status });
                 if (r < 0)
                         return r;

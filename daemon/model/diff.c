@@ -38,6 +38,7 @@ _printf_(2, 0) static const char *format_reason(Diff *d, const char *format, va_
 }
 
 int diff_block(Diff *d, uint32_t person, const char *format, ...) {
+        PlanBlocked blocked;
         const char *reason;
         va_list ap;
 
@@ -49,8 +50,9 @@ int diff_block(Diff *d, uint32_t person, const char *format, ...) {
         if (!reason)
                 return -ENOMEM;
         d->rows[person].flags |= ROW_BLOCKED;
-        return plan_add_blocked(
-                d->plan, &(PlanBlocked){ diff_person(d, person)->id, diff_address(d, person), reason });
+        blocked = (PlanBlocked){ diff_person(d, person)->id, diff_person(d, person)->dn,
+                                 diff_address(d, person), reason };
+        return plan_add_blocked(d->plan, &blocked);
 }
 
 int diff_note(Diff *d, PlanNoteKind kind, uint32_t person, uint32_t link, const Account *account,

@@ -72,6 +72,7 @@ int plan_add_blocked(Plan *plan, const PlanBlocked *b) {
                 return -ENOMEM;
         plan->blocked = list;
         r = keep(plan, &copy.person, 0);
+        r = keep(plan, &copy.dn, r);
         r = keep(plan, &copy.address, r);
         r = keep(plan, &copy.reason, r);
         if (r < 0)
@@ -89,6 +90,7 @@ int plan_add_drift(Plan *plan, const PlanDrift *d) {
                 return -ENOMEM;
         plan->drift = list;
         r = keep(plan, &copy.person, 0);
+        r = keep(plan, &copy.dn, r);
         r = keep(plan, &copy.field, r);
         r = keep(plan, &copy.directory, r);
         r = keep(plan, &copy.account, r);

@@ -9,8 +9,9 @@
 
 #define PLAN_HASH_LEN 12
 
-typedef struct PlanBlocked { const char *person, *address, *reason; } PlanBlocked;
-typedef struct PlanDrift { const char *person, *field, *directory, *account; } PlanDrift;
+/* dn: for people's eyes; NULL where the directory gave none. */
+typedef struct PlanBlocked { const char *person, *dn, *address, *reason; } PlanBlocked;
+typedef struct PlanDrift { const char *person, *dn, *field, *directory, *account; } PlanDrift;
 /* Somebody that the plan knowingly leaves alone, or acts upon with a remark. */
 typedef enum PlanNoteKind {
         NOTE_PROTECTED, /* the address is in `protect` */

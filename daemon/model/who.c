@@ -30,6 +30,13 @@ static int key_of(const char *address, char ret[static ADDRESS_MAX + 1]) {
         return r < 0 ? r : 0;
 }
 
+static bool same_address(const Person *a, const Person *b) {
+        char of_a[ADDRESS_MAX + 1], of_b[ADDRESS_MAX + 1];
+
+        return key_of(a->field[PERSON_EMAIL], of_a) >= 0 && key_of(b->field[PERSON_EMAIL], of_b) >= 0 &&
+               *of_a && str_eq(of_a, of_b);
+}
+
 int who_find_many(const People *people, Who *who, size_t n) {
         _cleanup_(freep) char (*asks)[ADDRESS_MAX + 1] = calloc(n + 1, sizeof(*asks));
         char key[ADDRESS_MAX + 1];
@@ -66,8 +73,12 @@ int who_find(const People *people, const char *text, const Person **ret, ErrCtx 
                                text);
         if (who.other)
                 return err_set(err, WHO_E_SEVERAL, 0,
-                               "%s is both %s and %s: name one by its directory id, %s or %s", text,
-                               who.person->dn, who.other->dn, who.person->id, who.other->id);
+                               "%s is both %s and %s%s: name one by its directory id, %s or %s", text,
+                               who.person->dn, who.other->dn,
+                               same_address(who.person, who.other)
+                                               ? " (with one address for two nobody gets an account)"
+                                               : "",
+                               who.person->id, who.other->id);
         *ret = who.person;
         return 0;
 }

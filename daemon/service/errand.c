@@ -147,20 +147,6 @@ static int look_at_read(Errand *e, const View *v, ErrCtx *err) {
 
 /* ---- waiting ---- */
 
-static void say_until(const View *v, const Remote *remote, usec_t until, const char *detail, StrBuf *out) {
-        char text[USEC_FORMAT_MAX];
-        const char *parked = NULL;
-
-        strbuf_printf(out, "not before %s", usec_format_wall(until, text));
-        if (remote_parked(remote, NULL, &parked) > loop_wall(v->loop))
-                strbuf_printf(out, ": the target is parked: %s",
-                              str_empty(parked) ? "calls failed" : parked);
-        else if (remote_next_free(remote) > loop_wall(v->loop))
-                strbuf_puts(out, ": the API's limits allow no call until then");
-        else if (!str_empty(detail))
-                strbuf_printf(out, ": %s", detail);
-}
-
 /* true: it is told, and waited for no longer. */
 static bool waits_too_long(Errand *e, const View *v, Station *s, usec_t until, ExitCode code,
                            const char *what, const char *detail) {
@@ -170,7 +156,7 @@ static bool waits_too_long(Errand *e, const View *v, Station *s, usec_t until, E
         if (until <= usec_add(wall, USEC_PER_SEC))
                 return false;
         strbuf_printf(&text, "%s ", what);
-        say_until(v, s->remote, until, detail, &text);
+        case_say_until(v, s->remote, until, detail, &text);
         if (until > usec_add(wall, e->wait)) {
                 station_end(e, v, s, code, &text);
                 return true;
@@ -361,7 +347,8 @@ static int look_at_work(Errand *e, const View *v, Station *s) {
         if (item->finished > 0)
                 return look_at_end(e, v, s, item);
         if (item->state == QUEUE_WAITING && remote_is_paused(s->remote)) {
-                strbuf_printf(&text, "waits: the target is paused by the %s", view_who_paused(s->remote));
+                strbuf_puts(&text, "waits: ");
+                case_say_paused(s->remote, &text);
                 station_end(e, v, s, EXIT_DIFFERENCES, &text);
                 return 0;
         }

@@ -89,6 +89,19 @@ static bool is_open(const Case *c) {
                c->latest->finished < remote_report(c->remote)->compared;
 }
 
+static bool has_failed(const RemoteReport *report) {
+        return report->state == REMOTE_UNREACHABLE || report->state == REMOTE_INCOMPLETE ||
+               report->state == REMOTE_PARKED;
+}
+
+/* With the last complete read, and by a listing that came. */
+static bool is_compared(const Case *c) {
+        const RemoteReport *report = remote_report(c->remote);
+
+        return report->plan && !has_failed(report) &&
+               report->read_at >= cycle_report(engine_cycle(c->v->engine))->read_at;
+}
+
 CaseNext case_next(const Case *c) {
         if (c->waiting)
                 return CASE_WORKED_ON;
@@ -98,7 +111,7 @@ CaseNext case_next(const Case *c) {
                 return CASE_HELD;
         if (c->stands)
                 return CASE_SUPPRESSED;
-        if (!remote_report(c->remote)->plan)
+        if (!is_compared(c))
                 return CASE_NOT_COMPARED;
         if (is_open(c))
                 return c->held ? CASE_BEHIND_HELD : CASE_ASKED;
@@ -138,34 +151,77 @@ static const char *act_of(const Action *a) {
         return action_kind_to_string(a->kind);
 }
 
-static void say_waiting(const Case *c, StrBuf *out) {
-        usec_t wall = loop_wall(c->v->loop), at = c->waiting->due, free_at = remote_next_free(c->remote);
+void case_say_until(const View *v, const Remote *remote, usec_t until, const char *detail, StrBuf *out) {
         char text[USEC_FORMAT_MAX];
+        const char *parked = NULL;
 
-        strbuf_printf(out, "action %" PRId64 " (%s) is %s", c->waiting->id, act_of(&c->waiting->action),
+        strbuf_printf(out, "not before %s", usec_format_wall(until, text));
+        if (remote_parked(remote, NULL, &parked) > loop_wall(v->loop))
+                strbuf_printf(out, ": the target is parked: %s",
+                              str_empty(parked) ? "calls failed" : parked);
+        else if (remote_next_free(remote) > loop_wall(v->loop))
+                strbuf_puts(out, ": the API's limits allow no call until then");
+        else if (!str_empty(detail))
+                strbuf_printf(out, ": %s", detail);
+}
+
+void case_say_paused(const Remote *remote, StrBuf *out) {
+        if (str_eq(view_who_paused(remote), "operator"))
+                strbuf_puts(out, "the target is paused by an operator, until \"idsyncctl resume\"");
+        else
+                strbuf_puts(out, "the target is paused by its configuration (paused = true)");
+}
+
+static void say_waiting(const Case *c, StrBuf *out) {
+        usec_t at = remote_action_due(c->remote, c->waiting);
+
+        strbuf_printf(out, "%s: action %" PRId64 " is %s", act_of(&c->waiting->action), c->waiting->id,
                       queue_state_to_string(c->waiting->state));
         if (c->waiting->state == QUEUE_UNCERTAIN)
                 strbuf_puts(out, ": its answer never came, so the account is looked at first");
-        if (remote_is_paused(c->remote)) {
-                strbuf_puts(out, "; the target is paused");
-                return;
-        }
         if (c->waiting->state == QUEUE_RUNNING)
                 return;
-        at = free_at > at ? free_at : at;
-        if (at > wall)
-                strbuf_printf(out, "; not before %s", usec_format_wall(at, text));
-        if (c->waiting->detail)
-                strbuf_printf(out, " (%s)", c->waiting->detail);
+        strbuf_puts(out, "; ");
+        if (remote_is_paused(c->remote))
+                case_say_paused(c->remote, out);
+        else if (at > loop_wall(c->v->loop))
+                case_say_until(c->v, c->remote, at, c->waiting->detail, out);
+        else
+                strbuf_puts(out, "it goes on as soon as its turn comes");
+}
+
+/* Notes are written of somebody. */
+static const char *subject_of(const PlanNote *note) {
+        static const char *const verbs[] = { "is ", "has ", "may " };
+
+        for (size_t i = 0; i < ELEMENTSOF(verbs); i++)
+                if (str_starts_with(note->reason, verbs[i]))
+                        return "the person ";
+        return "";
+}
+
+static const char *what_about(PlanNoteKind kind) {
+        switch (kind) {
+        case NOTE_GRACE:
+                return "nothing until the grace is over: ";
+        case NOTE_UNPROVEN:
+                return "nothing until a read is complete: ";
+        default:
+                return "nothing: ";
+        }
 }
 
 static void say_notes(const Case *c, StrBuf *out) {
         const Plan *plan = remote_report(c->remote)->plan;
         size_t n = 0;
 
-        for (size_t i = 0; plan && i < plan->n_notes; i++)
-                if (str_eq(plan->notes[i].person, c->person->id))
-                        strbuf_printf(out, "%s%s", n++ > 0 ? "; " : "", plan->notes[i].reason);
+        for (size_t i = 0; plan && i < plan->n_notes; i++) {
+                const PlanNote *note = &plan->notes[i];
+
+                if (str_eq(note->person, c->person->id))
+                        strbuf_printf(out, "%s%s%s", n++ > 0 ? "; " : what_about(note->kind),
+                                      subject_of(note), note->reason);
+        }
         if (n == 0)
                 strbuf_puts(out, "nothing is asked for");
 }
@@ -191,9 +247,24 @@ static void say_held(const Case *c, const Action *a, StrBuf *out) {
                               act_of(a), c->held->hash, c->held->reason);
 }
 
-void case_say_next(const Case *c, StrBuf *out) {
+/* What is known of the target is older than what is known of the person. */
+static void say_not_compared(const Case *c, StrBuf *out) {
         const RemoteReport *report = remote_report(c->remote);
+        usec_t free_at = remote_next_free(c->remote);
 
+        if (remote_is_busy(c->remote))
+                strbuf_puts(out, "not known yet: the accounts are being listed");
+        else if (has_failed(report))
+                strbuf_printf(out, "not known: the accounts couldn't be listed: %s", report->reason);
+        else
+                strbuf_puts(out, "not compared yet");
+        if (free_at > loop_wall(c->v->loop)) {
+                strbuf_puts(out, "; ");
+                case_say_until(c->v, c->remote, free_at, NULL, out);
+        }
+}
+
+void case_say_next(const Case *c, StrBuf *out) {
         switch (case_next(c)) {
         case CASE_WORKED_ON:
                 say_waiting(c, out);
@@ -208,7 +279,7 @@ void case_say_next(const Case *c, StrBuf *out) {
                 say_suppressed(c, out);
                 break;
         case CASE_NOT_COMPARED:
-                strbuf_printf(out, "not compared yet%s%s", *report->reason ? ": " : "", report->reason);
+                say_not_compared(c, out);
                 break;
         case CASE_BEHIND_HELD:
                 say_held(c, c->asked, out);
@@ -220,7 +291,6 @@ void case_say_next(const Case *c, StrBuf *out) {
                 strbuf_puts(out, "nothing: the account is as it shall be, as far as this API can change it");
                 break;
         case CASE_LEFT_ALONE:
-                strbuf_puts(out, "nothing: ");
                 say_notes(c, out);
                 break;
         case CASE_NOT_HERE:

@@ -47,3 +47,6 @@ CaseNext case_next(const Case *c);
 
 void case_say_why(const Case *c, StrBuf *out);
 void case_say_next(const Case *c, StrBuf *out);
+/* Why nothing happens before `until` (wall); detail may be NULL. */
+void case_say_until(const View *v, const Remote *remote, usec_t until, const char *detail, StrBuf *out);
+void case_say_paused(const Remote *remote, StrBuf *out);

@@ -230,6 +230,8 @@ int view_explain(const View *v, const char *person, StrBuf *out, ErrCtx *err) {
         put_mapping(engine_config(v->engine), out);
         strbuf_putc(out, ',');
         view_put_time(out, "last_complete", cycle_report(engine_cycle(v->engine))->complete);
+        strbuf_putc(out, ',');
+        report_put_pair(out, "read_error", view_read_error(v));
         strbuf_puts(out, ",\"targets\":[");
         for (size_t i = 0; i < engine_n_remotes(v->engine) && r >= 0; i++) {
                 if (i > 0)

@@ -10,6 +10,8 @@ void view_put_time(StrBuf *out, const char *key, usec_t wall);
 /* A row of the queue with target and times; last: ready to be closed by '}', for further members. */
 void view_put_item(StrBuf *out, const QueueItem *item);
 
+/* Why the last read failed; NULL: it didn't. */
+const char *view_read_error(const View *v);
 /* "configuration", "operator"; NULL: nobody. */
 const char *view_who_paused(const Remote *remote);
 /* One target as it stands. */

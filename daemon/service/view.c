@@ -217,6 +217,12 @@ int view_plan(const View *v, const char *target, StrBuf *out, ErrCtx *err) {
 
 /* ---- people ---- */
 
+const char *view_read_error(const View *v) {
+        const CycleReport *cycle = cycle_report(engine_cycle(v->engine));
+
+        return cycle->read && cycle->directory != READ_COMPLETE ? cycle->error : NULL;
+}
+
 static int say_unknown(const View *v, const ErrCtx *why, ErrCtx *err) {
         const Config *config = engine_config(v->engine);
         const CycleReport *cycle = cycle_report(engine_cycle(v->engine));
@@ -225,8 +231,10 @@ static int say_unknown(const View *v, const ErrCtx *why, ErrCtx *err) {
         if (cycle->complete > 0)
                 (void) usec_format_wall(cycle->complete, read);
         return err_set(err, VIEW_E_UNKNOWN, 0,
-                       "%s. In scope is who stands below \"%s\" and fits %s; last complete read: %s",
-                       why->text, config->directory.people.base, config->directory.people.filter, read);
+                       "%s. In scope is who stands below \"%s\" and fits %s; last complete read: %s%s%s",
+                       why->text, config->directory.people.base, config->directory.people.filter, read,
+                       view_read_error(v) ? "; the last read failed: " : "",
+                       view_read_error(v) ? view_read_error(v) : "");
 }
 
 /* Links and history remember people whose row is gone: one is added. VIEW_E_UNKNOWN: they don't either. */

@@ -149,18 +149,43 @@ static void walk_actions(const Action *actions, size_t n, const char *state, con
         }
 }
 
-/* Of a dry run: what the plan asks for. Else: what is held, then the rows of the queue. */
+/* What came on top of a held plan: it is judged when that one was decided upon. */
+static int walk_behind(const ReportInput *in, const Remote *remote, const RowWalk *walk) {
+        const RemoteReport *report = remote_report(remote);
+        const Plan *plan = report->plan;
+        QueuePut put = QUEUE_PUT_NEW;
+        int r = 0;
+
+        for (size_t i = 0; plan && i < plan->n_actions && r >= 0; i++) {
+                const Action *a = &plan->actions[i];
+
+                if (bsearch(a, report->held->actions, report->held->n_actions, sizeof(*a), action_compare))
+                        continue;
+                r = store_queue_probe(in->store, remote_config(remote)->name, a, NULL, &put);
+                if (r >= 0 && put == QUEUE_PUT_NEW)
+                        walk_actions(a, 1, "behind", walk);
+        }
+        return r;
+}
+
+/* Of a dry run: what the plan asks for. Else: what is held, what comes behind it, and the rows of the
+ * queue. */
 static int walk_rows(const ReportInput *in, const Remote *remote, row_fn_t fn, void *userdata) {
         const RemoteReport *report = remote_report(remote);
         RowWalk walk = { fn, userdata };
+        int r = 0;
 
         if (in->dry_run) {
                 if (report->plan)
                         walk_actions(report->plan->actions, report->plan->n_actions, "planned", &walk);
                 return 0;
         }
-        if (report->held)
+        if (report->held) {
                 walk_actions(report->held->actions, report->held->n_actions, "held", &walk);
+                r = walk_behind(in, remote, &walk);
+        }
+        if (r < 0)
+                return r;
         return store_queue_list(in->store, remote_config(remote)->name,
                                 cycle_report(engine_cycle(in->engine))->number, walk_item, &walk);
 }
@@ -186,15 +211,27 @@ static void put_remark(StrBuf *out, size_t i, const char *person, const char *ad
 }
 
 static void put_blocked(StrBuf *out, const Plan *plan) {
-        for (size_t i = 0; plan && i < plan->n_blocked; i++)
-                put_remark(out, i, plan->blocked[i].person, plan->blocked[i].address,
-                           plan->blocked[i].reason);
+        for (size_t i = 0; plan && i < plan->n_blocked; i++) {
+                const PlanBlocked *b = &plan->blocked[i];
+
+                strbuf_puts(out, i > 0 ? ",{" : "{");
+                report_put_pair(out, "person", b->person);
+                strbuf_putc(out, ',');
+                report_put_pair(out, "dn", b->dn);
+                strbuf_putc(out, ',');
+                report_put_pair(out, "address", b->address);
+                strbuf_putc(out, ',');
+                report_put_pair(out, "reason", b->reason);
+                strbuf_putc(out, '}');
+        }
 }
 
 static void put_drift(StrBuf *out, const Plan *plan) {
         for (size_t i = 0; plan && i < plan->n_drift; i++) {
                 strbuf_puts(out, i > 0 ? ",{" : "{");
                 report_put_pair(out, "person", plan->drift[i].person);
+                strbuf_putc(out, ',');
+                report_put_pair(out, "dn", plan->drift[i].dn);
                 strbuf_putc(out, ',');
                 report_put_pair(out, "field", plan->drift[i].field);
                 strbuf_putc(out, ',');
@@ -311,12 +348,15 @@ static void text_row(const ActionRow *row, void *userdata) {
 
 static void text_plan(const Plan *plan, StrBuf *out) {
         for (size_t i = 0; i < plan->n_blocked; i++)
-                strbuf_printf(out, "  blocked   %s: %s\n",
-                              plan->blocked[i].address ? plan->blocked[i].address : plan->blocked[i].person,
+                strbuf_printf(out, "  blocked   %s%s%s: %s\n",
+                              plan->blocked[i].dn ? plan->blocked[i].dn : plan->blocked[i].person,
+                              plan->blocked[i].address ? ", " : "",
+                              plan->blocked[i].address ? plan->blocked[i].address : "",
                               plan->blocked[i].reason);
         for (size_t i = 0; i < plan->n_drift; i++)
                 strbuf_printf(out, "  drift     %s: %s is \"%s\" in the directory, \"%s\" at the account\n",
-                              plan->drift[i].person, plan->drift[i].field,
+                              plan->drift[i].dn ? plan->drift[i].dn : plan->drift[i].person,
+                              plan->drift[i].field,
                               plan->drift[i].directory ? plan->drift[i].directory : "",
                               plan->drift[i].account ? plan->drift[i].account : "");
         for (size_t i = 0; i < plan->n_notes; i++)

@@ -48,7 +48,7 @@ static void tell_blocked(const Plan *plan, const PlanBlocked *b, int64_t cycle) 
                 .account = b->address,
         };
 
-        log_event(LOG_WARNING, &fields, "%s is blocked: %s", b->address ? b->address : b->person, b->reason);
+        log_event(LOG_WARNING, &fields, "%s is blocked: %s", b->address ?: b->dn ?: b->person, b->reason);
 }
 
 static void tell_note(const Plan *plan, const PlanNote *n, int64_t cycle) {

@@ -141,8 +141,8 @@ static void test_finish(void **state) {
                 char id[8];
 
                 snprintf(id, sizeof(id), "%03u", i);
-                assert_int_equal(plan_add_blocked(plan, &(PlanBlocked){ id, NULL, "why" }), 0);
-                assert_int_equal(plan_add_drift(plan, &(PlanDrift){ id, "last_name", "A", "B" }), 0);
+                assert_int_equal(plan_add_blocked(plan, &(PlanBlocked){ id, "uid=b", NULL, "why" }), 0);
+                assert_int_equal(plan_add_drift(plan, &(PlanDrift){ id, "d", "last_name", "A", "B" }), 0);
                 assert_int_equal(plan_add_note(plan, &(PlanNote){ NOTE_KEPT, id, NULL, "7", "why" }), 0);
         }
         assert_int_equal(plan_finish(plan), 0);
