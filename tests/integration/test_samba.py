@@ -11,6 +11,7 @@ import pytest
 from lib import ad
 from lib.ad import BIND_DN, BIND_UPN, REALM, SUFFIX
 from lib.unit import counts, members, read, record, small_life
+from test_resets import CHILD, family, resets
 
 pytestmark = [pytest.mark.xdist_group("samba"), pytest.mark.skipif(ad.why_not() is not None, reason=str(ad.why_not()))]
 
@@ -116,6 +117,22 @@ def test_password_signals(unit_reader, unit, server):
     assert int(second[0]) > int(first[0]) > 0
     server.modify(person.dn, pwdLastSet="0")                # "must change the password at the next logon"
     assert record(read(reader), person)["password_reset"] == ["0"]
+
+
+def test_reset_at_the_target(make_idsyncd, make_standin, unit, server):
+    person = unit.person("anna")
+    api = make_standin(state=family([person], admins=0))
+    runner = make_idsyncd(standin=api)
+    runner.config["directory"] = unit.directory(password_reset={"attribute": "pwdLastSet", "when": "changed"})
+    runner.credentials["ldap-password"] = server.password
+    runner.target.update({"organization": CHILD, "password_reset": True, "groups": [unit.group("all", person)],
+                          "roles": [{"role": "Read Only"}], "last_of": []})
+    runner.once(expect=0)
+    assert resets(api) == {}
+    server.set_password(person.dn, "Another-pass-7710")
+    runner.once("--wait", "10s", expect=0)
+    runner.once(expect=0)
+    assert resets(api) == {person.email: 1}
 
 
 # --- groups ---

@@ -114,7 +114,7 @@ class ActiveDirectory(Entries):
     def _provision(self):
         done = subprocess.run([sys.executable, "-B", f"{HERE}/ad-provision.py", f"{self.home}/smb.conf", SUFFIX,
                                ADMIN_PASSWORD, BIND_DN, BIND_PASSWORD],
-                              capture_output=True, text=True, timeout=scaled(120))
+                              capture_output=True, text=True, timeout=scaled(300))
         assert done.returncode == 0, f"Samba can't be set up: {(done.stdout + done.stderr)[-4000:]}"
 
     def _start(self):
