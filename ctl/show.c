@@ -20,10 +20,18 @@ static void print_text(const char *text) {
 
 /* ---- status ---- */
 
-static void print_queue(struct json_object *queue) {
-        printf("%" PRId64 " waiting, %" PRId64 " running, %" PRId64 " uncertain, %" PRId64 " dead letters\n",
+static void print_queue(struct json_object *doc) {
+        struct json_object *queue = json_member(doc, "queue");
+
+        printf("queue      %" PRId64 " waiting, %" PRId64 " running, %" PRId64 " uncertain, %" PRId64
+               " dead letters",
                json_number(queue, "waiting"), json_number(queue, "running"), json_number(queue, "uncertain"),
                json_number(queue, "dead"));
+        if (json_text(doc, "done_by"))
+                printf("; %sdone by about %s",
+                       json_true(doc, "done_by_partly") ? "what isn't paused or refused " : "",
+                       json_text(doc, "done_by"));
+        putchar('\n');
 }
 
 static void print_directory(struct json_object *directory) {
@@ -94,8 +102,7 @@ void show_status(struct json_object *doc) {
                or_none(json_text(daemon, "state")), or_none(json_text(daemon, "started")),
                json_number(daemon, "pid"));
         print_directory(json_member(doc, "directory"));
-        printf("queue      ");
-        print_queue(json_member(doc, "queue"));
+        print_queue(doc);
         if (json_true(doc, "paused"))
                 puts("paused     all targets: nothing is written until \"idsyncctl resume\"");
         putchar('\n');

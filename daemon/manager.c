@@ -11,6 +11,7 @@
 #include "store/store-queue.h"
 #include "sync/applied.h"
 #include "sync/engine.h"
+#include "sync/forecast.h"
 #include "sync/tell.h"
 
 #define DRAIN_MAX (20 * USEC_PER_SEC)
@@ -83,21 +84,32 @@ static void append_directory(Manager *m, StrBuf *out) {
                 strbuf_printf(out, "; the last read failed: %s", report->error);
 }
 
+static void append_queue(Manager *m, StrBuf *out) {
+        QueueCounts counts = { 0 };
+        Forecast f = { 0 };
+        char text[USEC_FORMAT_MAX];
+
+        (void) store_queue_counts(m->store, NULL, &counts);
+        (void) forecast(m->engine, &f);
+        strbuf_printf(out, "; %llu queued, %llu dead letters",
+                      (unsigned long long) (counts.waiting + counts.running + counts.uncertain),
+                      (unsigned long long) counts.dead);
+        if (f.done_by > 0)
+                strbuf_printf(out, ", %sdone by ≈%s", f.partly ? "what isn't paused or refused " : "",
+                              usec_format_wall(f.done_by, text));
+}
+
 static void on_status(void *userdata) {
         Manager *m = userdata;
         const ReportInput report = { .engine = m->engine, .store = m->store };
         _cleanup_(strbuf_deinit) StrBuf out = STRBUF_INIT(4096);
-        QueueCounts counts = { 0 };
 
         if (m->state != MANAGER_RUNNING)
                 return;
-        (void) store_queue_counts(m->store, NULL, &counts);
         if (applied_update(&report, loop_wall(m->loop)) < 0)
                 log_error("the time of the last success can't be kept: %s", store_error(m->store));
         append_directory(m, &out);
-        strbuf_printf(&out, "; %llu queued, %llu dead letters",
-                      (unsigned long long) (counts.waiting + counts.running + counts.uncertain),
-                      (unsigned long long) counts.dead);
+        append_queue(m, &out);
         for (size_t i = 0; i < engine_n_remotes(m->engine); i++)
                 append_target(m, engine_remote(m->engine, i), &out);
         notify_status("%s", out.data ? out.data : "");

@@ -211,6 +211,54 @@ usec_t pace_longest(const Pace *pace) {
         return pace->longest > 0 ? usec_add(pace->longest, PACE_MARGIN) : 0;
 }
 
+static int copy(const Pace *pace, Pace **ret) {
+        PaceLimit limits[MAX_LIMITS];
+        _cleanup_(pace_freep) Pace *p = NULL;
+        int r;
+
+        for (size_t i = 0; i < pace->n_limits; i++)
+                limits[i] = (PaceLimit){ pace->limits[i].window, pace->limits[i].calls };
+        r = pace_new(limits, pace->n_limits, &p);
+        if (r < 0)
+                return r;
+        memcpy(p->limits, pace->limits, pace->n_limits * sizeof(*p->limits));
+        for (size_t i = 0; i < pace->ring->n; i++) {
+                r = pace_record(p, *at(pace->ring, i));
+                if (r < 0)
+                        return r;
+        }
+        *ret = TAKE(p);
+        return 0;
+}
+
+/* Between two calls, in the long run. */
+static usec_t slowest(const Pace *pace) {
+        usec_t most = 0;
+
+        for (size_t i = 0; i < pace->n_limits; i++) {
+                usec_t each = leaves(0, pace->limits[i].window) / pace->limits[i].calls;
+
+                most = each > most ? each : most;
+        }
+        return most;
+}
+
+usec_t pace_estimate(const Pace *pace, uint64_t n, usec_t from) {
+        uint64_t exact = n < 2 * pace->capacity ? n : 2 * pace->capacity;
+        _cleanup_(pace_freep) Pace *p = NULL;
+        usec_t next, t = from;
+
+        if (copy(pace, &p) < 0)
+                return USEC_INFINITY;
+        for (uint64_t i = 0; i < exact; i++) {
+                next = pace_next(p, 1, t);
+                t = next > t ? next : t;
+                if (pace_record(p, t) < 0)
+                        return USEC_INFINITY;
+        }
+        return n - exact > USEC_PER_DAY * 1000 ? USEC_INFINITY : usec_add(t, (n - exact) * slowest(pace));
+}
+
 unsigned pace_left(const Pace *pace, usec_t window, usec_t wall) {
         unsigned left = UINT_MAX;
 

@@ -32,5 +32,8 @@ void pace_hint(Pace *pace, usec_t window, uint64_t remaining, usec_t wall);
 usec_t pace_next(const Pace *pace, unsigned n, usec_t wall);
 /* The longest window and the margin: calls older than that need not be remembered. 0 without limits. */
 usec_t pace_longest(const Pace *pace);
+/* About when the last of n more calls can have gone out, if each goes as early as it may from `from` (not
+ * in the past) on: for people. Exact for what the windows hold twice, from there on by the slowest. */
+usec_t pace_estimate(const Pace *pace, uint64_t n, usec_t from);
 /* Calls free within the window now, for status; UINT_MAX without a limit. */
 unsigned pace_left(const Pace *pace, usec_t window, usec_t wall);

@@ -5,6 +5,7 @@
 
 #include "model/who.h"
 #include "service/view-internal.h"
+#include "sync/forecast.h"
 #include "sync/report-row.h"
 #include "sync/standing.h"
 
@@ -100,6 +101,7 @@ static int put_targets(const View *v, StrBuf *out) {
 
 int view_status(const View *v, StrBuf *out) {
         const ReportInput report = { .engine = v->engine, .store = v->store };
+        Forecast expected = { 0 };
         QueueCounts counts = { 0 };
         bool paused = false;
         int r;
@@ -107,6 +109,8 @@ int view_status(const View *v, StrBuf *out) {
         r = store_queue_counts(v->store, NULL, &counts);
         if (r >= 0)
                 r = standing_is_paused(v->store, NULL, &paused);
+        if (r >= 0)
+                r = forecast(v->engine, &expected);
         if (r < 0)
                 return r;
         put_head(out);
@@ -121,6 +125,9 @@ int view_status(const View *v, StrBuf *out) {
         put_directory(v, out);
         strbuf_putc(out, ',');
         put_counts(out, &counts);
+        strbuf_putc(out, ',');
+        view_put_time(out, "done_by", expected.done_by);
+        strbuf_printf(out, ",\"done_by_partly\":%s", expected.partly ? "true" : "false");
         strbuf_printf(out, ",\"paused\":%s,", paused ? "true" : "false");
         r = put_targets(v, out);
         strbuf_putc(out, ',');

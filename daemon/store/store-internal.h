@@ -65,6 +65,7 @@ typedef enum StatementId {
         SQL_ACTION_STANDING,
         SQL_ACTION_LIST,
         SQL_ACTION_COUNTS,
+        SQL_ACTION_LOAD,
         SQL_ACTION_HISTORY,
         SQL_ACTION_OF_PERSON,
         SQL_ACTION_POSITION,

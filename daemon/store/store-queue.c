@@ -293,6 +293,29 @@ int store_queue_change(Store *store, int64_t id, const QueueChange *c, usec_t wa
 
 /* ---- numbers and lists ---- */
 
+int store_queue_load(Store *store, const char *target, QueueLoad *ret) {
+        _cleanup_(statement_resetp) sqlite3_stmt *q = NULL;
+        QueueLoad load = { 0 };
+        int r;
+
+        r = store_query(store, SQL_ACTION_LOAD, &q, "t", target);
+        if (r < 0)
+                return r;
+        while ((r = store_step(store, q)) > 0) {
+                ActionKind k = action_kind_from_string(column_text(q, 0));
+                usec_t due = column_usec(q, 2);
+
+                if (k >= _ACTION_KIND_MAX)
+                        continue;
+                load.n[k] = (uint64_t) sqlite3_column_int64(q, 1);
+                load.due = due > load.due ? due : load.due;
+        }
+        if (r < 0)
+                return r;
+        *ret = load;
+        return 0;
+}
+
 int store_queue_counts(Store *store, const char *target, QueueCounts *ret) {
         _cleanup_(statement_resetp) sqlite3_stmt *q = NULL;
         QueueCounts counts = { 0 };

@@ -105,6 +105,9 @@ int store_queue_change(Store *store, int64_t id, const QueueChange *change, usec
 /* dead: dead letters whose suppression still stands. */
 typedef struct QueueCounts { uint64_t waiting, uncertain, running, dead; } QueueCounts;
 int store_queue_counts(Store *store, const char *target, QueueCounts *ret);    /* target NULL: all */
+/* What is unfinished at a target, by kind, and when the last of it is due (0: nothing is). */
+typedef struct QueueLoad { uint64_t n[_ACTION_KIND_MAX]; usec_t due; } QueueLoad;
+int store_queue_load(Store *store, const char *target, QueueLoad *ret);
 /* Actions of this target and kind queued without approval at or after `since`, from queue and history; one
  * that was superseded before it began isn't counted: the one in its place is. */
 int store_queue_counted_since(Store *store, const char *target, usec_t since, size_t ret[_ACTION_KIND_MAX]);

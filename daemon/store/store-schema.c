@@ -155,6 +155,11 @@ static const char *const steps[] = {
         "CREATE INDEX action_ended ON action (target, finished, state)"
         " WHERE state IN ('done', 'dead') AND kind <> 'adopt';"
         "PRAGMA user_version = 5;",
+
+        /* How much is queued of what kind is told from the index alone. */
+        "DROP INDEX action_state;"
+        "CREATE INDEX action_state ON action (target, state, due, kind) WHERE finished IS NULL;"
+        "PRAGMA user_version = 6;",
 };
 
 /* The first number that a question asked at opening answers with; its text is a constant of ours. */

@@ -145,6 +145,9 @@ const char *const store_sql[_SQL_MAX] = {
                 "SELECT state, count(*) FROM action WHERE finished IS NULL AND (?1 IS NULL OR target ="
                 " ?1) GROUP BY state UNION ALL SELECT 'dead', count(*) FROM action WHERE stands = 1 AND"
                 " state = 'dead' AND (?1 IS NULL OR target = ?1)",
+        [SQL_ACTION_LOAD] =
+                "SELECT kind, count(*), max(due) FROM action WHERE target = ?1 AND finished IS NULL GROUP BY"
+                " kind",
         [SQL_ACTION_HISTORY] =
                 "SELECT id FROM action WHERE finished IS NOT NULL ORDER BY finished DESC, id DESC LIMIT ?1",
         [SQL_ACTION_OF_PERSON] = "SELECT id FROM action WHERE person = ?1 ORDER BY id DESC LIMIT ?2",

@@ -150,6 +150,10 @@ usec_t budget_next(Budget *b, bool token, unsigned n, usec_t wall) {
         return next > b->parked_until ? next : b->parked_until;
 }
 
+usec_t budget_estimate(Budget *b, uint64_t n, usec_t from) {
+        return pace_estimate(b->pace, n, b->parked_until > from ? b->parked_until : from);
+}
+
 void budget_set_aside(Budget *b, int n) {
         /* A call that couldn't be sent never took its place. */
         if (n < 0 && (unsigned) -n > b->aside)

@@ -28,6 +28,8 @@ int budget_lower(Budget *budget, const RateConfig *rate, usec_t wall);
 /* The earliest wall time at which n calls may go out; <= wall: now. Counts the parking of the key, and
  * what is set aside for others. */
 usec_t budget_next(Budget *budget, bool token, unsigned n, usec_t wall);
+/* About when the last of n more calls can have gone out, from `from` on, or when parking ends. */
+usec_t budget_estimate(Budget *budget, uint64_t n, usec_t from);
 /* Sets n calls aside for an act that must not stop half-way, or gives them back (n negative). */
 void budget_set_aside(Budget *budget, int n);
 /* Records a call, in the store too, before it is sent. 0 or the store's error: then it must not be sent. */

@@ -421,6 +421,17 @@ usec_t channel_call_free(const ChannelCall *call) {
         return both > next ? both : next;
 }
 
+usec_t channel_estimate(Channel *c, uint64_t n) {
+        usec_t wall = loop_wall(c->channels->loop);
+
+        channel_park_settle(c, wall);
+        return budget_estimate(c->budget, n, c->park.until > wall ? c->park.until : wall);
+}
+
+bool channel_shares_key(const Channel *a, const Channel *b) {
+        return a->budget == b->budget;
+}
+
 void channel_give_back(Channel *c, unsigned n) {
         budget_set_aside(c->budget, -(int) n);
         loop_task_arm(c->channels->dispatch);

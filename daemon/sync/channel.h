@@ -73,6 +73,9 @@ bool channel_call_is_waiting(const ChannelCall *call);
 usec_t channel_next_free(Channel *channel);
 /* The same for a call that waits: what must be free after it counts. */
 usec_t channel_call_free(const ChannelCall *call);
+/* About when the last of n more calls can have gone out: for people. */
+usec_t channel_estimate(Channel *channel, uint64_t n);
+bool channel_shares_key(const Channel *a, const Channel *b);
 /* How the target is parked: 0 if it isn't. *ret_detail (may be NULL) says why. */
 usec_t channel_parked_until(Channel *channel, OutcomeClass *ret_class, const char **ret_detail);
 /* How its key is: the API said 429, and no call goes out until then; 0: it isn't throttled. */

@@ -210,6 +210,10 @@ int engine_check(Engine *e, const char *file, check_done_t done, void *userdata,
         return check_start(&in, done, userdata, ret);
 }
 
+Store *engine_store(const Engine *e) {
+        return e->options.store;
+}
+
 const Config *engine_config(const Engine *e) {
         return e->config;
 }

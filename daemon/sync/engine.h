@@ -40,6 +40,7 @@ bool engine_is_idle(const Engine *engine);
  * it is drained. */
 int engine_check(Engine *engine, const char *file, check_done_t done, void *userdata, Check **ret);
 
+Store *engine_store(const Engine *engine);
 const Config *engine_config(const Engine *engine);
 Cycle *engine_cycle(Engine *engine);
 size_t engine_n_remotes(const Engine *engine);

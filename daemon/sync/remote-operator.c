@@ -78,6 +78,14 @@ usec_t remote_parked(const Remote *r, OutcomeClass *ret_class, const char **ret_
         return reason ? until : channel_throttled_until(r->channel);
 }
 
+usec_t remote_estimate(const Remote *r, uint64_t n) {
+        return channel_estimate(r->channel, n);
+}
+
+bool remote_shares_key(const Remote *a, const Remote *b) {
+        return channel_shares_key(a->channel, b->channel);
+}
+
 usec_t remote_next_free(const Remote *r) {
         usec_t next = channel_next_free(r->channel), until = 0;
 

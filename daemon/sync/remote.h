@@ -118,6 +118,9 @@ const Accounts *remote_accounts(const Remote *remote);
  * in quarantine the next action counts, and the class is OUTCOME_REJECTED. */
 usec_t remote_parked(const Remote *remote, OutcomeClass *ret_class, const char **ret_detail);
 usec_t remote_next_free(const Remote *remote);
+/* As channel_estimate() and channel_shares_key(). */
+usec_t remote_estimate(const Remote *remote, uint64_t n);
+bool remote_shares_key(const Remote *a, const Remote *b);
 
 /* Lets the worker run; takes a listing for unfinished work of an earlier run. */
 void remote_start(Remote *remote);

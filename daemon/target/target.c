@@ -109,6 +109,7 @@ int call_url_end(StrBuf *b, int r, char **ret) {
         .kinds = 1u << ACTION_CREATE | 1u << ACTION_ADOPT | 1u << ACTION_RECREATE | 1u << ACTION_DELETE | \
                  1u << ACTION_RESET,                                    \
         .serial = 1u << ACTION_DELETE | 1u << ACTION_RECREATE,          \
+        .calls = { [ACTION_CREATE] = 1, [ACTION_RECREATE] = 3, [ACTION_DELETE] = 2, [ACTION_RESET] = 1 }, \
         .has_roles_call = true,                                         \
         .build = umbrella_build,                                        \
         .classify = umbrella_classify,                                  \
@@ -170,6 +171,14 @@ static const TargetDriver drivers[_TARGET_TYPE_MAX] = {
                          1u << ACTION_ENABLE | 1u << ACTION_DISABLE | 1u << ACTION_RESET,
                 .serial = 1u << ACTION_CREATE | 1u << ACTION_UPDATE | 1u << ACTION_ENABLE |
                           1u << ACTION_DISABLE,
+                /* With a job that is asked after twice. */
+                .calls = {
+                        [ACTION_CREATE] = 4,
+                        [ACTION_UPDATE] = 4,
+                        [ACTION_ENABLE] = 4,
+                        [ACTION_DISABLE] = 5,
+                        [ACTION_RESET] = 1,
+                },
                 .token_limit = { USEC_PER_MINUTE, 20 },
                 .key_is_login = true,
                 .build = primavera_build,

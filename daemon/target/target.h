@@ -228,6 +228,7 @@ typedef struct TargetDriver {
         Capabilities capabilities;
         unsigned kinds;                 /* bit per ActionKind: what is carried out here */
         unsigned serial;                /* bit per ActionKind: at most one of these runs at a time */
+        unsigned calls[_ACTION_KIND_MAX];       /* that an action takes if all goes well: for forecasts */
         PaceLimit token_limit;          /* of token calls; calls 0: none */
         /* What a key must be allowed, for people: what listing proves, and what only a write would. */
         const char *rights_read, *rights_write;

@@ -30,6 +30,17 @@ def test_life(idsyncd, slapd, standin):
     assert daemon.notify.values("STOPPING") == ["1"] and "started with" in daemon.log()
 
 
+@pytest.mark.company(people=12)
+def test_status_tells_when_all_is_done(idsyncd, standin):
+    idsyncd.target["rate"] = {"second": 5, "minute": 6, "half_hour": 350}
+    daemon = idsyncd.start()
+    line = daemon.wait_status("queued, 0 dead letters, done by ≈")
+    told = re.search(r"; (\d+) queued, 0 dead letters, done by ≈(\S+)Z", line)
+    at = time.mktime(time.strptime(told[2], "%Y-%m-%dT%H:%M:%S")) - time.timezone - time.time()
+    assert 10 < at < 240 and 1 <= int(told[1]) <= 12, line
+    assert daemon.terminate() == 0
+
+
 def test_missing_group_is_said_once(idsyncd, slapd, standin):
     idsyncd.target["groups"].append(group_dn("nobody-made-it"))
     daemon = idsyncd.start()

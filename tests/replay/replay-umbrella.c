@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "play.h"
+#include "sync/forecast.h"
 
 static size_t n_calls(const char *method, const char *part) {
         const PlayCall *calls;
@@ -147,17 +148,27 @@ static void test_bad_action(void **state _unused_) {
 
 static void test_published_limits(void **state _unused_) {
         Play play;
-        usec_t begun;
+        usec_t begun, took;
+        Forecast told;
         double hours;
 
         play_setup(&play, 1000, "limits = { create = 2000; };", "");
         play_umbrella.enforce = true;
         play_start(&play);
         begun = loop_now(play.loop);
+        play_run(play.loop, 10 * USEC_PER_SEC);
+        assert_int_equal(forecast(play.engine, &told), 0);
+        told.done_by -= loop_wall(play.loop);
         while (play_umbrella.n < 1000 && loop_now(play.loop) - begun < USEC_PER_DAY)
                 play_run(play.loop, USEC_PER_MINUTE);
         everybody_has_one_account(1000);
         assert_int_equal(play_umbrella.refused, 0);
+        /* What was told at the beginning came about. */
+        took = loop_now(play.loop) - begun;
+        assert_false(told.partly);
+        assert_true(told.done_by > took / 10 * 9 && told.done_by < took / 10 * 11);
+        assert_int_equal(forecast(play.engine, &told), 0);
+        assert_int_equal(told.done_by, 0);
         assert_true(busiest(USEC_PER_SEC) <= 5);
         assert_true(busiest(USEC_PER_MINUTE) <= 14);
         assert_true(busiest(30 * USEC_PER_MINUTE) <= 350);

@@ -217,6 +217,32 @@ static void test_against_definition(void **state) {
         assert_true(n > 1000);
 }
 
+/* Against playing it: exact while the windows fill, and near enough after that. */
+static void test_estimate(void **state) {
+        _cleanup_(pace_freep) Pace *pace = make(published, 3), *none = make(NULL, 0);
+        usec_t of_600 = 0, of_3000 = 0, now = T0;
+
+        (void) state;
+        for (size_t i = 0; i < 20; i++)
+                assert_int_equal(pace_record(pace, now), 0);
+        assert_int_equal(pace_estimate(pace, 0, now), now);
+        for (size_t i = 1; i <= 3000; i++) {
+                usec_t next = pace_next(pace, 1, now);
+
+                if (i == 1) {
+                        assert_int_equal(pace_estimate(pace, 1, now), next);
+                        of_600 = pace_estimate(pace, 600, now);
+                        of_3000 = pace_estimate(pace, 3000, now);
+                }
+                now = next > now ? next : now;
+                assert_int_equal(pace_record(pace, now), 0);
+                if (i == 600)
+                        assert_int_equal(of_600, now);
+        }
+        assert_true(of_3000 > now - (now - T0) / 20 && of_3000 < now + (now - T0) / 20);
+        assert_int_equal(pace_estimate(none, 1000000, T0), T0);
+}
+
 static void test_many(void **state) {
         static const PaceLimit wide[] = { { USEC_PER_SEC, 1000 }, { 30 * USEC_PER_MINUTE, 1800000 } };
         _cleanup_(pace_freep) Pace *pace = make(wide, 2);
@@ -239,6 +265,7 @@ int main(void) {
                 cmocka_unit_test(test_hint),
                 cmocka_unit_test(test_backlog),
                 cmocka_unit_test(test_against_definition),
+                cmocka_unit_test(test_estimate),
                 cmocka_unit_test(test_many),
         };
 
