@@ -29,7 +29,7 @@ static int check_target(const TargetConfig *target, const char *name, ErrCtx *er
                 return err_set(err, ASK_E_REFUSED, 0, "%s: no target of the configuration has this name",
                                name);
         if (!driver || !driver->capabilities.reset ||
-            (target->type == TARGET_UMBRELLA && target->organization == 0))
+            (driver->parent_calls >> CALL_RESET & 1 && target->organization == 0))
                 return err_set(err, ASK_E_REFUSED, 0, "%s: passwords can't be reset at this target", name);
         return 0;
 }

@@ -46,6 +46,10 @@ void flow_remark(FlowNext *ret, const char *format, ...) {
         va_end(ap);
 }
 
+bool flow_not_found(const FlowInput *in) {
+        return in->outcome->class == OUTCOME_OK && in->outcome->hint == HINT_NOT_FOUND;
+}
+
 void flow_by_class(const FlowInput *in, FlowNext *ret) {
         if (in->outcome->class == OUTCOME_REJECTED)
                 flow_dead(in, ret, "%.400s", in->outcome->detail);

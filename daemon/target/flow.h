@@ -13,5 +13,7 @@ void flow_done_put(const FlowInput *in, LinkOrigin origin, FlowNext *ret);
 void flow_dead(const FlowInput *in, FlowNext *ret, const char *format, ...) _printf_(3, 4);
 /* A remark that goes with what was done: FLOW_DONE alone. */
 void flow_remark(FlowNext *ret, const char *format, ...) _printf_(2, 3);
+/* The read of one account, or job, ended with "there is none". */
+bool flow_not_found(const FlowInput *in);
 /* For an answer that leaves nothing but its class's rule: later, or a dead letter with the API's words. */
 void flow_by_class(const FlowInput *in, FlowNext *ret);

@@ -16,10 +16,6 @@
 
 #define RETRY_DELAY (5 * USEC_PER_SEC)
 
-static bool not_found(const FlowInput *in) {
-        return in->outcome->class == OUTCOME_OK && in->outcome->hint == HINT_NOT_FOUND;
-}
-
 void primavera_change_begin(const FlowInput *in, FlowNext *ret) {
         PrimaveraJob job;
 
@@ -136,7 +132,7 @@ static void got(const FlowInput *in, FlowNext *ret) {
                 return;
         }
         /* 404 proves nothing here. */
-        if (not_found(in)) {
+        if (flow_not_found(in)) {
                 flow_next(in, FLOW_LOOK, ret);
                 return;
         }
@@ -176,7 +172,7 @@ static void result(const FlowInput *in, FlowNext *ret) {
 }
 
 static void polled(const FlowInput *in, FlowNext *ret) {
-        if (not_found(in))
+        if (flow_not_found(in))
                 lost(in, ret);
         else if (in->outcome->class == OUTCOME_OK)
                 result(in, ret);

@@ -5,19 +5,13 @@
 
 #include "base/strings.h"
 #include "model/address.h"
+#include "target/authorization.h"
 #include "target/primavera.h"
 
 /* ---- tokens ---- */
 
-#define TOKEN_SIZE_MAX (16u << 10)
 /* As asked for; an expired one is recognised by the answer it gets. */
 #define LIFETIME USEC_PER_HOUR
-
-/* RFC 6750 §2.1, b64token: what may stand in an Authorization header. */
-static bool is_token_char(char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-               (c != 0 && strchr("-._~+/=", c));
-}
 
 static bool is_blank(char c) {
         return c == ' ' || c == '\t' || c == '\r' || c == '\n';
@@ -27,9 +21,8 @@ static bool is_blank(char c) {
  * quotes. */
 int primavera_decode_token(const HttpResult *result, Secret **ret_bearer, usec_t *ret_lifetime,
                            ErrCtx *err) {
-        _cleanup_(secret_freep) Secret *bearer = NULL;
         const char *token = result->body, *end = token + result->body_len;
-        size_t len;
+        int r;
 
         while (token < end && is_blank(*token))
                 token++;
@@ -39,21 +32,10 @@ int primavera_decode_token(const HttpResult *result, Secret **ret_bearer, usec_t
                 token++;
                 end--;
         }
-        len = (size_t) (end - token);
-        if (len == 0)
-                return err_set(err, -EBADMSG, 0, "an empty body instead of a token");
-        if (len > TOKEN_SIZE_MAX)
-                return err_set(err, -EBADMSG, 0, "a body of %zu bytes instead of a token", len);
-        for (size_t i = 0; i < len; i++)
-                if (!is_token_char(token[i]))
-                        return err_set(err, -EBADMSG, 0,
-                                       "the body isn't a token: it can't stand in a header");
-        bearer = secret_with_capacity(len + strlen("Bearer ") + 1);
-        if (!bearer || secret_append_str(bearer, "Bearer ") < 0 || secret_append(bearer, token, len) < 0)
-                return -ENOMEM;
-        *ret_bearer = TAKE(bearer);
-        *ret_lifetime = LIFETIME;
-        return 0;
+        r = bearer_authorization(token, (size_t) (end - token), ret_bearer, err);
+        if (r == 0)
+                *ret_lifetime = LIFETIME;
+        return r;
 }
 
 /* ---- one user ---- */

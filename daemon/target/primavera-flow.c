@@ -31,10 +31,6 @@ static void unknown_step(const FlowInput *in, FlowNext *ret) {
                   kind ? kind : "?");
 }
 
-static bool not_found(const FlowInput *in) {
-        return in->outcome->class == OUTCOME_OK && in->outcome->hint == HINT_NOT_FOUND;
-}
-
 /* ---- create ---- */
 
 static void look(const FlowInput *in, Step step, FlowNext *ret) {
@@ -114,7 +110,7 @@ static void create_sent(const FlowInput *in, FlowNext *ret) {
 }
 
 static void create_polled(const FlowInput *in, FlowNext *ret) {
-        if (not_found(in))
+        if (flow_not_found(in))
                 look(in, STEP_JOB, ret);
         else if (in->outcome->class == OUTCOME_OK)
                 create_result(in, ret);
@@ -124,7 +120,7 @@ static void create_polled(const FlowInput *in, FlowNext *ret) {
 
 /* While another job ran the account may have come into being, by that very job. */
 static void create_got(const FlowInput *in, FlowNext *ret) {
-        if (not_found(in))
+        if (flow_not_found(in))
                 flow_call(in, STEP_SENT, CALL_UPSERT, ret);
         else if (in->outcome->class == OUTCOME_OK)
                 look(in, STEP_SENT, ret);

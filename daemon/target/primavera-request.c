@@ -3,7 +3,7 @@
 #include <errno.h>
 
 #include "base/strings.h"
-#include "target/basic.h"
+#include "target/authorization.h"
 #include "target/primavera.h"
 
 #define URL_MAX 8192

@@ -6,23 +6,17 @@
 
 #include "base/strings.h"
 #include "model/address.h"
+#include "target/authorization.h"
 #include "target/items.h"
 #include "target/umbrella.h"
 
 /* ---- tokens ---- */
 
-#define TOKEN_SIZE_MAX (16u << 10)
 #define LIFETIME_DEFAULT USEC_PER_HOUR
 #define LIFETIME_MIN (30 * USEC_PER_SEC)
 #define LIFETIME_MAX USEC_PER_DAY
 /* Stands where the token stood; no token can look like it. */
 #define TOKEN_MARK "*"
-
-/* RFC 6750 §2.1, b64token: what may stand in an Authorization header. */
-static bool is_token_char(char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-               (c != 0 && strchr("-._~+/=", c));
-}
 
 /* The value of the first member "access_token", as it stands in the text. */
 static int find_token(const char *text, size_t len, const char **ret, size_t *ret_len, ErrCtx *err) {
@@ -40,9 +34,9 @@ static int find_token(const char *text, size_t len, const char **ret, size_t *re
                 p++;
         if (p == end || *p++ != '"')
                 return err_set(err, -EBADMSG, 0, "access_token is no string");
-        for (start = p; p < end && is_token_char(*p); p++)
+        for (start = p; p < end && bearer_has_char(*p); p++)
                 ;
-        if (p == end || *p != '"' || p == start || p - start > TOKEN_SIZE_MAX)
+        if (p == end || *p != '"')
                 return err_set(err, -EBADMSG, 0, "access_token can't stand in a header");
         *ret = start;
         *ret_len = (size_t) (p - start);
@@ -109,9 +103,9 @@ int umbrella_decode_token(const HttpResult *result, Secret **ret_bearer, usec_t 
         strbuf_deinit(&rest);
         if (r < 0)
                 return r;
-        bearer = secret_with_capacity(len + strlen("Bearer ") + 1);
-        if (!bearer || secret_append_str(bearer, "Bearer ") < 0 || secret_append(bearer, token, len) < 0)
-                return -ENOMEM;
+        r = bearer_authorization(token, len, &bearer, err);
+        if (r < 0)
+                return r;
         *ret_bearer = TAKE(bearer);
         *ret_lifetime = lifetime;
         return 0;

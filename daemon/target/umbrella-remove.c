@@ -19,10 +19,6 @@
 #define IN_USE_WAIT (30 * USEC_PER_SEC)
 #define IN_USE_PATIENCE (10 * USEC_PER_MINUTE)
 
-static bool not_found(const FlowInput *in) {
-        return in->outcome->class == OUTCOME_OK && in->outcome->hint == HINT_NOT_FOUND;
-}
-
 static bool is_done(const FlowInput *in) {
         return in->outcome->class == OUTCOME_OK || in->outcome->class == OUTCOME_ALREADY;
 }
@@ -69,9 +65,9 @@ void umbrella_delete_begin(const FlowInput *in, FlowNext *ret) {
 
 void umbrella_delete_after(const FlowInput *in, FlowNext *ret) {
         if (in->call == CALL_GET) {
-                if (not_found(in) && in->step == STEP_START)
+                if (flow_not_found(in) && in->step == STEP_START)
                         flow_next(in, FLOW_LOOK, ret);
-                else if (not_found(in))
+                else if (flow_not_found(in))
                         flow_done(in, LINK_DROP, ret);
                 else if (in->outcome->class != OUTCOME_OK)
                         flow_by_class(in, ret);
@@ -149,12 +145,12 @@ static bool has_wanted_role(const FlowInput *in, const Account *account) {
 static void got(const FlowInput *in, FlowNext *ret) {
         if (in->outcome->class != OUTCOME_OK)
                 flow_by_class(in, ret);
-        else if (not_found(in) && in->step == STEP_START)
+        else if (flow_not_found(in) && in->step == STEP_START)
                 flow_dead(in, ret,
                           "account %s was gone before its role could change: somebody removed it at "
                           "Umbrella",
                           in->action->remote_id);
-        else if (not_found(in))
+        else if (flow_not_found(in))
                 create_again(in, ret);
         else if (!is_the_one(in))
                 another_one(in, ret);

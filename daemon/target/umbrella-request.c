@@ -4,7 +4,7 @@
 #include <inttypes.h>
 
 #include "base/strings.h"
-#include "target/basic.h"
+#include "target/authorization.h"
 #include "target/umbrella.h"
 
 #define URL_MAX 4096
