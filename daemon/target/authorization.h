@@ -13,6 +13,6 @@ int basic_authorization(const Secret *user, const Secret *password, Secret **ret
 
 /* May it stand in a token (RFC 6750 §2.1, b64token)? */
 bool bearer_has_char(char c);
-/* "Bearer" and the token. -EBADMSG: there is none, one that is too long, or that can't stand in a header (err
+/* "Bearer" and the token. -EBADMSG: there is none, or one that is too long or can't stand in a header (err
  * says which, and not the token); -ENOMEM. */
 int bearer_authorization(const char *token, size_t len, Secret **ret, ErrCtx *err);
