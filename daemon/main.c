@@ -26,12 +26,13 @@ static int load_config(const Options *options, Config **ret) {
 }
 
 static int open_store(const Options *options, Store **ret) {
+        bool keeps = !options->dry_run && !options->check;
         LogFields fields = { .message_id = MSGID_STORE_FAULT };
         ErrCtx err = { 0 };
         pid_t pid = 0;
         int r;
 
-        r = (options->dry_run ? store_open_scratch : store_open)(options->state, ret, &pid, &err);
+        r = (keeps ? store_open : store_open_scratch)(options->state, ret, &pid, &err);
         if (r == STORE_E_LOCKED) {
                 fields.message_id = MSGID_STATE_IN_USE;
                 log_event(LOG_ERR, &fields, "%s%s%s", err.text,

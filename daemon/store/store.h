@@ -31,9 +31,9 @@ typedef struct Store Store;
  * -EPERM: others could write to the directory; -errno. Except for 0, err says what is wrong and the way
  * out. */
 int store_open(const char *directory, Store **ret, pid_t *ret_pid, ErrCtx *err);
-/* The same for a dry run: a copy in memory, as the database would be after opening, of which nothing is kept
- * but store_call_record(), which writes at once. The database, its schema and its marker stay as they are;
- * where there is none an empty one is made. */
+/* The same for a dry run or a check: a copy in memory, as the database would be after opening, of which
+ * nothing is kept but store_call_record(), which writes at once. The database, its schema and its marker
+ * stay as they are; where there is none an empty one is made. */
 int store_open_scratch(const char *directory, Store **ret, pid_t *ret_pid, ErrCtx *err);
 /* Rolls back what is open. */
 Store *store_free(Store *store);

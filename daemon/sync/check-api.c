@@ -224,8 +224,9 @@ static bool is_spent(CheckApi *c) {
 
         if (free_at <= usec_add(wall, CHECK_PATIENCE))
                 return false;
-        LINE(c, CHECK_FAIL, "calls",
-             "the calls that this key may make are used up until %s: check again then",
+        LINE(c, CHECK_FAIL, "calls", "%s until %s: check again then",
+             channel_throttled_until(c->channel) > wall ? "the API has asked for a pause"
+                                                        : "the calls that this key may make are used up",
              usec_format_wall(free_at, text));
         return true;
 }
@@ -249,6 +250,23 @@ void check_api_give_up(CheckApi *c) {
 
 /* ---- starting, stopping ---- */
 
+/* What keeps writes back, and no reading. */
+static void tell_pauses(CheckApi *c) {
+        const char *detail = "";
+
+        if (remote_is_paused(c->remote))
+                LINE(c, CHECK_WARN, "paused", "nothing is written there: %s",
+                     c->target->paused ? "the configuration says so (paused)"
+                                       : "idsyncctl resume ends it");
+        if (!remote_is_quarantined(c->remote))
+                return;
+        (void) remote_parked(c->remote, NULL, &detail);
+        LINE(c, CHECK_WARN, "quarantine",
+             "nothing is written there but one action now and then: %s; see idsyncctl queue --dead, then "
+             "idsyncctl resume",
+             detail);
+}
+
 int check_api_start(CheckApi *c, Loop *loop, Remote *remote, void (*done)(void *userdata), void *userdata) {
         int r;
 
@@ -263,10 +281,7 @@ int check_api_start(CheckApi *c, Loop *loop, Remote *remote, void (*done)(void *
         r = lister_new(c->channel, loop, &c->lister);
         if (r < 0)
                 return r;
-        if (remote_is_paused(remote))
-                LINE(c, CHECK_WARN, "paused", "nothing is written there: %s",
-                     c->target->paused ? "the configuration says so (paused)"
-                                       : "idsyncctl resume ends it");
+        tell_pauses(c);
         if (is_parked(c) || is_spent(c)) {
                 stop(c);
                 return 0;

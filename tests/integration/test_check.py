@@ -100,13 +100,13 @@ def test_nothing_is_changed(idsyncd, slapd, company, standin):
     """Not even while there is a queue to work off: only calls are counted."""
     def dump():
         with sqlite3.connect(f"{idsyncd.state}/idsyncd.db") as db:
-            return [line for line in db.iterdump() if not line.startswith('INSERT INTO "call"')
-                    and "'generation'" not in line]
+            return [line for line in db.iterdump() if not line.startswith('INSERT INTO "call"')]
 
     standin.fault("status", code=503, method="POST", path="/users$", count=1000)
     idsyncd.once("--wait", "1s", expect=5)
     with sqlite3.connect(f"{idsyncd.state}/idsyncd.db") as db:
         db.execute("DELETE FROM park")
+        db.execute("UPDATE action SET state = 'running' WHERE id = (SELECT min(id) FROM action)")
     before = dump()
     standin.clear_ledger()
     slapd.delete(company.people[5].dn)
@@ -319,6 +319,21 @@ def test_paused_target(idsyncd, standin):
     idsyncd.target["paused"] = True
     lines = check(idsyncd, 0)
     assert warned(lines) == {"paused"} and one(lines, "listing", "umbrella")["result"] == "ok"
+
+
+def test_quarantine(idsyncd, standin):
+    idsyncd.target.update(quarantine={"percent": 40, "after": 3}, concurrency=1)
+    standin.fault("status", code=400, method="POST", path="/users$", count=1000)
+    idsyncd.once()
+    line = one(check(idsyncd, 0), "quarantine", "umbrella")
+    assert line["result"] == "warn" and "3 of the last 3 actions failed" in line["detail"], line
+
+
+def test_throttled(idsyncd, standin):
+    """By the API itself, for longer than one cares to wait: no other call is made."""
+    standin.fault("status", code=429, retry_after=900, method="GET", path="/roles", count=1000)
+    detail = the_failure(check(idsyncd, 5), "calls", "umbrella")
+    assert "the API has asked for a pause" in detail and len(standin.calls(path="/roles|/users")) == 1
 
 
 @pytest.mark.standin(limits=True)
