@@ -13,6 +13,10 @@
 
 /* ---- for all parts ---- */
 
+bool link_is_young(const Link *l, const Accounts *accounts) {
+        return usec_add(l->since, LISTED_LATE) > accounts->begun;
+}
+
 bool diff_is_gone(const Diff *d, uint32_t link) {
         uint32_t person = d->links[link].person;
 
@@ -236,9 +240,8 @@ static const Account *linked_account(const Diff *d, uint32_t person) {
         return &d->in->accounts->items[d->rows[person].account];
 }
 
-/* A listing that is older than the link, or not much younger, needn't have the account. */
 static bool is_young(const Diff *d, uint32_t link) {
-        return usec_add(diff_link(d, link)->since, LISTED_LATE) > d->in->accounts->begun;
+        return link_is_young(diff_link(d, link), d->in->accounts);
 }
 
 static int linked(Diff *d, uint32_t person) {

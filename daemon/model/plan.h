@@ -122,6 +122,9 @@ int diff_run(const DiffInput *in, Plan **ret, ErrCtx *err);
 bool diff_person_belongs(const TargetConfig *target, size_t n_groups, const Person *p,
                          const char **ret_role);
 
+/* May a listing lack the account of a link only because that is new to us? */
+bool link_is_young(const Link *l, const Accounts *accounts);
+
 /* Why a plan must wait for a person; empty: it may go. */
 typedef struct PolicyInput {
         const TargetConfig *target;

@@ -176,6 +176,10 @@ void channel_unpark(Channel *c) {
         loop_task_arm(c->channels->dispatch);
 }
 
+bool channel_is_failing(const Channel *c) {
+        return c->park.tries > 0;
+}
+
 usec_t channel_parked_until(Channel *c, OutcomeClass *ret_class, const char **ret_detail) {
         usec_t wall = loop_wall(c->channels->loop);
 

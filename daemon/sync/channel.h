@@ -78,6 +78,8 @@ usec_t channel_estimate(Channel *channel, uint64_t n);
 bool channel_shares_key(const Channel *a, const Channel *b);
 /* How the target is parked: 0 if it isn't. *ret_detail (may be NULL) says why. */
 usec_t channel_parked_until(Channel *channel, OutcomeClass *ret_class, const char **ret_detail);
+/* The last calls failed for the target's sake, whether or not it is parked for that at this moment. */
+bool channel_is_failing(const Channel *channel);
 /* How its key is: the API said 429, and no call goes out until then; 0: it isn't throttled. */
 usec_t channel_throttled_until(Channel *channel);
 /* Refused credentials are tried again now: somebody may have mended what was wrong. Refused again, the

@@ -230,14 +230,16 @@ static int ask_policy(const JudgeInput *in, const Open *open, const Accepted *ac
                               policy.failed ? "; " : "", policy.failed ?: "");
                 return POLICY_E_HOLD;
         }
+        if (in->doubt)
+                strbuf_puts(reason, in->doubt);
         if (accepted->rules_before)
                 policy.changed_key =
                         rules_changed(accepted->rules_before, accepted->rules, changed, sizeof(changed));
         r = store_queue_counted_since(in->store, in->target->name,
                                       usec_sub(held_since(in, before), USEC_PER_DAY), policy.queued_24h);
-        if (r < 0)
-                return r;
-        return policy_judge(&policy, reason);
+        if (r >= 0)
+                r = policy_judge(&policy, reason);
+        return r == 0 && in->doubt ? POLICY_E_HOLD : r;
 }
 
 /* The frozen plan stays while all of it is asked for; else what is open now is frozen. */

@@ -20,6 +20,7 @@ typedef struct JudgeInput {
         size_t n_approvals;
         int64_t cycle;
         usec_t wall;
+        const char *doubt;              /* why the listing alone holds the plan; NULL: it doesn't */
         bool absence_proven;            /* the last read allows removals */
         bool dry_run;                   /* only what would be asked for, and its hash */
 } JudgeInput;

@@ -159,6 +159,7 @@ static int judge(Remote *r) {
                 .resets = &resets,
                 .cycle = r->in.cycle,
                 .wall = loop_wall(r->env.loop),
+                .doubt = *r->doubt ? r->doubt : NULL,
                 .absence_proven = r->in.absence_proven,
                 .dry_run = r->env.dry_run,
         };
@@ -237,6 +238,7 @@ static int keep_links_up(Remote *r, const Accounts *accounts) {
                 .read = r->in.started,
                 .grow = r->in.grow,
                 .absence_proven = r->in.absence_proven,
+                .in_doubt = *r->doubt,
         };
         _cleanup_(links_freep) Links *links = NULL;
         int q;
@@ -320,6 +322,17 @@ static void unknown_role(Remote *r, const char *text) {
         remote_fail(r, REMOTE_INCOMPLETE, text);
 }
 
+/* Nothing that hangs on the doubt waits any more: what the listing lacks is gone. */
+static int settle_doubt(Remote *r) {
+        int q;
+
+        if (!*r->doubt || r->held || r->env.dry_run)
+                return 0;
+        r->doubt[0] = '\0';
+        q = remote_load_links(r);
+        return q < 0 ? q : keep_links_up(r, r->accounts);
+}
+
 void remote_decide(void *userdata) {
         Remote *r = userdata;
         ErrCtx err = { 0 };
@@ -357,7 +370,7 @@ void remote_decide(void *userdata) {
         r->report.plan = r->plan;
         r->asked = r->in.read_at;
         tell_plan(&r->tell, r->plan, r->in.cycle);
-        if (judge(r) < 0) {
+        if (judge(r) < 0 || settle_doubt(r) < 0) {
                 say_store_fault(r);
                 return;
         }

@@ -7,6 +7,7 @@
 #include "sync/remote.h"
 #include "sync/resets.h"
 #include "sync/resetter.h"
+#include "sync/shrink.h"
 #include "sync/tell.h"
 #include "sync/upkeep.h"
 
@@ -26,6 +27,7 @@ struct Remote {
         usec_t roles_read;              /* monotonic; 0: never */
         bool role_unknown;              /* one of the configuration; that was said, and is asked again */
         bool listing_failed;            /* the last one, and that was said */
+        char doubt[SHRINK_TEXT_MAX];    /* why the plan on this listing waits for a person, "" */
         bool listed;                    /* since this comparison began */
         /* of the store or of memory ended it: the next cycle tries again, nothing before */
         bool fault;

@@ -118,11 +118,32 @@ static void try_again(Remote *r) {
         loop_timer_at(r->look_timer, r->look_until);
 }
 
+/* A listing that isn't believed is none. */
+static void doubt(Remote *r, ListerResult *result) {
+        _cleanup_(links_freep) Links *links = NULL;
+        char text[SHRINK_TEXT_MAX] = "";
+        int q;
+
+        q = store_links_load(r->env.store, r->target->name, &links);
+        if (q >= 0)
+                q = shrink_judge(r->env.store, r->target, links, result->accounts, text);
+        if (q == 0 || q == SHRINK_E_AGREED) {
+                memcpy(r->doubt, text, sizeof(r->doubt));
+                return;
+        }
+        result->accounts = accounts_free(result->accounts);
+        result->incomplete = true;
+        snprintf(result->outcome.detail, sizeof(result->outcome.detail), "%s",
+                 q < 0 ? store_error(r->env.store) : text);
+}
+
 static void on_listed(ListerResult *result, void *userdata) {
         Remote *r = userdata;
 
         if (lister_roles_came(r->lister))
                 r->roles_read = loop_now(r->env.loop);
+        if (result->accounts)
+                doubt(r, result);
         if (!result->accounts) {
                 say_listing_failed(r, result);
                 look_ended(r, NULL);
@@ -454,6 +475,10 @@ usec_t remote_next_due(const Remote *r) {
 
 usec_t remote_parked_until(const Remote *r) {
         return remote_parked(r, NULL, NULL);
+}
+
+bool remote_is_failing(const Remote *r) {
+        return channel_is_failing(r->channel);
 }
 
 void remote_retry_refused(Remote *r) {

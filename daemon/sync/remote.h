@@ -130,5 +130,7 @@ bool remote_is_idle(const Remote *remote);
 /* As worker_next_due(). */
 usec_t remote_next_due(const Remote *remote);
 usec_t remote_parked_until(const Remote *remote);
+/* As channel_is_failing(). */
+bool remote_is_failing(const Remote *remote);
 /* As channel_retry_refused(). */
 void remote_retry_refused(Remote *remote);

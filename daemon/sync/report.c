@@ -50,7 +50,7 @@ ExitCode report_target_exit_code(const ReportInput *in, const Remote *remote) {
         /* At a paused target too: nothing of it goes without a person's word. */
         if (report->held)
                 code = exit_code_worse(code, EXIT_HELD);
-        if (remote_is_quarantined(remote) || (left > 0 && remote_parked_until(remote) > 0))
+        if (remote_is_quarantined(remote) || (left > 0 && remote_is_failing(remote)))
                 code = exit_code_worse(code, EXIT_TARGET);
         /* A dead letter is a difference in the run that gives it up, too: only later plans count it as
          * suppressed. */

@@ -29,6 +29,10 @@ static void follow_person(const UpkeepInput *in, Links *links, Link *l, const Pe
 static void follow_account(const UpkeepInput *in, Links *links, Link *l) {
         const Account *a = in->accounts ? accounts_by_id(in->accounts, l->remote_id) : NULL;
 
+        if (a)
+                l->gone = false;
+        else if (in->accounts && !in->in_doubt && !link_is_young(l, in->accounts))
+                l->gone = true;
         if (a && a->role)
                 l->role = keep(links, l->role, a->role);
 }
@@ -45,7 +49,8 @@ static void follow_lock(const UpkeepInput *in, Link *l, const Person *p) {
 
 static bool differs(const Link *a, const Link *b) {
         return a->address != b->address || a->employee_number != b->employee_number || a->role != b->role ||
-               a->out_for != b->out_for || a->was_disabled != b->was_disabled;
+               a->out_for != b->out_for || a->was_disabled != b->was_disabled ||
+               a->gone != b->gone;
 }
 
 static int write_link(const UpkeepInput *in, const Link *l) {

@@ -16,8 +16,10 @@ typedef struct UpkeepInput {
         usec_t read;                    /* wall time when the read of the people began */
         usec_t grow;                    /* since the last complete read */
         bool absence_proven;
+        bool in_doubt;                  /* the listing has lost too many (shrink.h): none of them is gone */
 } UpkeepInput;
 
 /* Changes the links, and their rows where they differ: address, employee number and role as they are now;
- * how long the person has not belonged here; whether a lock is to be lifted. 0, -errno of the store. */
+ * how long the person has not belonged here; whether a lock is to be lifted; whether the
+ * account is gone. 0, -errno of the store. */
 int upkeep_links(const UpkeepInput *in, Links *links);
