@@ -52,10 +52,17 @@ class JournalSocket:
         """The words to put before a command, so that what it sends to the journal comes here. Needs root."""
         return ["unshare", "--mount", "--propagation", "private", "sh", "-c", SCRIPT, self.home]
 
+    def sync(self):
+        """What was sent before is in `received` now."""
+        mark = f"MARK={time.monotonic_ns()}"
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+            sender.sendto(f"{mark}\n".encode(), f"{self.home}/socket")
+        wait_for(lambda: any(f"MARK={fields.get('MARK')}" == mark for _, fields in list(self.received)), 10, "the journal")
+
     def entries(self, since=0.0, **match):
         """Those with these fields since that monotonic time."""
         return [fields for at, fields in list(self.received)
-                if at >= since and all(fields.get(name) == value for name, value in match.items())]
+                if at >= since and "MESSAGE" in fields and all(fields.get(name) == value for name, value in match.items())]
 
     def of(self, message, entries):
         """Those of ENTRIES with the id that has this name."""

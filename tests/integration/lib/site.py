@@ -57,12 +57,19 @@ class Site:
         assert self.writes() == []
         assert self.standin.control("accounts") == self.before
 
+    def pass_time(self):
+        """As if all times of back-off had passed: of targets, of keys, of actions. Nothing runs meanwhile."""
+        with sqlite3.connect(f"{self.runner.state}/idsyncd.db") as db:
+            db.execute("DELETE FROM park")
+            db.execute("UPDATE action SET due = 1 WHERE finished IS NULL")
+
     # --- what the operator is told ---
 
     def once(self, *args, code, wait="0s"):
         """--once, with its journal in `entries` of the result."""
         since = time.monotonic()
         result = self.runner.once("--log-target", "journal", "--wait", wait, *args, expect=code, wrap=self.journal.wrap())
+        self.journal.sync()
         result.entries = self.journal.entries(since)
         return result
 
@@ -96,10 +103,10 @@ class Site:
         return Told(status=line, shown=self.shown(code, shown), document=self.bus.ask("status"),
                     health=self.bus.ctl("health").out, entries=self.journal.entries(since))
 
-    def told(self, code, message, *, journal, status, shown):
+    def told(self, code, message, *, journal, status, shown, wait="0s"):
         """That something is wrong is told by --once and by the daemon: exit code, id and words of a journal line, words of
         STATUS=, words and exit code of idsyncctl status. And that nothing was touched."""
-        once = self.once(code=code)
+        once = self.once(code=code, wait=wait)
         assert [e for e in self.journal.of(message, once.entries) if re.search(journal, e["MESSAGE"])], (
             message, journal, [e["MESSAGE"] for e in once.entries])
         since = time.monotonic()
