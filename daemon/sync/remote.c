@@ -468,6 +468,9 @@ usec_t remote_next_due(const Remote *r) {
                 free_at = channel_next_free(r->channel);
                 return free_at > wall ? free_at : 0;
         }
+        /* The listing is there; what comes of it isn't known yet. */
+        if (r->done)
+                return 0;
         if (resetter_is_sent(r->resetter))
                 return 0;
         return worker_next_due(r->worker);
