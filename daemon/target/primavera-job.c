@@ -106,25 +106,31 @@ bool primavera_job_is_overdue(const FlowInput *in) {
         return primavera_job_read(in->memo, &job) && usec_sub(in->wall, job.since) >= PATIENCE;
 }
 
+/* The wait of a retry begins anew. */
+static void tired(PrimaveraJob *job, FlowNext *ret) {
+        job->since = 0;
+        primavera_job_write(job, ret);
+}
+
 void primavera_job_busy(const FlowInput *in, Step step, Call call, FlowNext *ret) {
         PrimaveraJob job = { .id = SOMEBODY_ELSES, .since = in->wall }, before;
         usec_t delay = BUSY_DELAY;
 
         if (primavera_job_read(in->memo, &before)) {
                 job.losses = before.losses;
-                if (str_eq(before.id, SOMEBODY_ELSES))
+                if (str_eq(before.id, SOMEBODY_ELSES) && before.since > 0)
                         job.since = before.since;
         }
         if (in->outcome->class == OUTCOME_REJECTED && usec_sub(in->wall, job.since) >= MAYBE_PATIENCE) {
                 flow_dead(in, ret, "%.400s", in->outcome->detail);
+                tired(&job, ret);
                 return;
         }
         if (usec_sub(in->wall, job.since) >= PATIENCE) {
                 flow_dead(in, ret,
                           "another job has been running at Primavera for hours: %.300s; see to it there, "
-                          "then "
-                          "retry",
-                          in->outcome->detail);
+                          "then retry", in->outcome->detail);
+                tired(&job, ret);
                 return;
         }
         if (in->outcome->has_retry_after)

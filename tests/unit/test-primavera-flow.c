@@ -192,6 +192,13 @@ static void test_create_busy(void **state) {
         in.wall = START_TIME + 6 * USEC_PER_HOUR;
         after(STEP_SENT, CALL_UPSERT, &busy, NULL);
         is_dead("another job");
+        /* The wait of a retry begins anew. */
+        assert_string_equal(next.memo, "- 0 1");
+        in.memo = "- 0 1";
+        after(STEP_SENT, CALL_UPSERT, &busy, NULL);
+        is_call(FLOW_WAIT, STEP_SENT, CALL_GET);
+        assert_string_equal(next.memo, "- 1700021600000000 1");
+        in.memo = "- 1700000000000000 1";
         /* It may just as well be a refusal. */
         in.wall = START_TIME + USEC_PER_MINUTE;
         after(STEP_SENT, CALL_UPSERT, &maybe, NULL);
