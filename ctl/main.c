@@ -95,6 +95,16 @@ static ExitCode ask_drop(const Arguments *a, struct json_object **ret, ErrCtx *e
         return ask_by_number(a, "Drop", ret, err);
 }
 
+static ExitCode ask_revert(const Arguments *a, struct json_object **ret, ErrCtx *err) {
+        int64_t cycle;
+
+        if (parse_i64(word(a), &cycle) < 0 || cycle <= 0)
+                return err_set(err, EXIT_USAGE, 0,
+                               "%s: the number of a cycle is wanted; \"idsyncctl history\" shows them",
+                               word(a));
+        return call_daemon(true, "Revert", ret, err, "x", cycle);
+}
+
 static ExitCode ask_pause(const Arguments *a, struct json_object **ret, ErrCtx *err) {
         return call_daemon(true, "Pause", ret, err, "s", word(a));
 }
@@ -233,6 +243,8 @@ static const Verb verbs[] = {
                  "idsyncd --once --approve with the hash that the file has", ask_apply, show_message, NULL},
                 {"reject", "HASH", 1, 1, "refuse it: its actions aren't asked for again until they change",
                  NULL, ask_reject, show_message, NULL},
+                {"revert", "CYCLE", 1, 1, "plan to take back what a cycle did; held until it is approved",
+                 NULL, ask_revert, show_revert, NULL},
                 {"retry", "ID", 1, 1, "try a dead letter or dropped action again", NULL, ask_retry,
                  show_message, NULL},
                 {"drop", "ID", 1, 1, "take an action out of the queue, until what it wants changes", NULL,
@@ -271,6 +283,7 @@ static void print_help(void) {
              "Why has Bob no account?      idsyncctl explain bob@example.com\n"
              "Bring him in step now.       idsyncctl sync bob@example.com\n"
              "What will happen next?       idsyncctl status; idsyncctl plan\n"
+             "Take back what was done?     idsyncctl history; idsyncctl revert CYCLE, then approve\n"
              "A plan is held. What is it?  idsyncctl plan TARGET, then approve or reject its hash\n"
              "\n"
              "Exit codes: 0 done; of status and plan: 1 differences remain, 3 configuration, 4 directory, "

@@ -276,6 +276,15 @@ static void print_people(struct json_object *target, const char *key, const char
         }
 }
 
+static void print_revert(const char *name, struct json_object *plan) {
+        const char *hash = json_text(plan, "hash");
+
+        printf("%s: plan %s %s\n", or_none(name), or_none(hash), or_none(json_text(plan, "reason")));
+        print_planned(plan);
+        printf("to let it go ahead: idsyncctl approve %s; to refuse it: idsyncctl reject %s\n",
+               or_none(hash), or_none(hash));
+}
+
 static void print_plan(struct json_object *target) {
         const char *hash = json_text(target, "hash"), *state = json_text(target, "state");
 
@@ -293,6 +302,8 @@ static void print_plan(struct json_object *target) {
         if (str_eq(state, "held") && hash)
                 printf("to let it go ahead: idsyncctl approve %s; to refuse it: idsyncctl reject %s\n", hash,
                        hash);
+        if (json_member(target, "revert"))
+                print_revert(json_text(target, "name"), json_member(target, "revert"));
 }
 
 void show_plan(struct json_object *doc) {
@@ -317,6 +328,31 @@ void show_step(struct json_object *step) {
         print_text(json_text(step, "text"));
         putchar('\n');
         (void) fflush(stdout);
+}
+
+void show_revert(struct json_object *doc) {
+        struct json_object *targets = NULL, *list = NULL;
+        size_t n = json_list(doc, "targets", &targets);
+
+        for (size_t i = 0; i < n; i++) {
+                struct json_object *target = json_object_array_get_idx(targets, i);
+                size_t n_cant = json_list(target, "not", &list);
+
+                if (json_text(target, "hash"))
+                        print_revert(json_text(target, "name"), target);
+                else
+                        printf("%s: nothing can be taken back\n", or_none(json_text(target, "name")));
+                for (size_t k = 0; k < n_cant; k++) {
+                        struct json_object *item = json_object_array_get_idx(list, k);
+                        const char *address = json_text(item, "address");
+
+                        printf("not       %s ", or_none(json_text(item, "action")));
+                        print_text(address ? address : json_text(item, "person"));
+                        printf(": ");
+                        print_text(json_text(item, "reason"));
+                        putchar('\n');
+                }
+        }
 }
 
 void show_message(struct json_object *doc) {

@@ -9,6 +9,8 @@ void show_targets(struct json_object *doc);
 void show_queue(struct json_object *doc);
 void show_history(struct json_object *doc);
 void show_plan(struct json_object *doc);
+/* What is taken back, and what can't be. */
+void show_revert(struct json_object *doc);
 void show_orphans(struct json_object *doc);
 /* The same for a spreadsheet: RFC 4180, with a row of headings. A cell that a spreadsheet might take for a
  * formula begins with an apostrophe. Targets without a listing are told on standard error. */

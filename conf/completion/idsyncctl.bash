@@ -14,6 +14,10 @@ _idsyncctl_ids() {
     idsyncctl queue --json "$@" 2> /dev/null | grep -oE '"id":[0-9]+' | cut -d : -f 2
 }
 
+_idsyncctl_cycles() {
+    idsyncctl history --json 2> /dev/null | grep -oE '"cycle":[0-9]+' | cut -d : -f 2 | sort -nu
+}
+
 _idsyncctl() {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} verb='' word words
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
@@ -36,8 +40,9 @@ _idsyncctl() {
         [[ $verb != reset ]] || words+=' --target'
     else
         case $verb in
-            '') words='status targets plan explain queue history orphans check health approve apply reject retry drop pause resume sync reset backup' ;;
+            '') words='status targets plan explain queue history orphans check health approve apply reject revert retry drop pause resume sync reset backup' ;;
             approve | reject) words=$(_idsyncctl_held) ;;
+            revert) words=$(_idsyncctl_cycles) ;;
             retry) words=$(_idsyncctl_ids --dead) ;;
             drop) words="$(_idsyncctl_ids) $(_idsyncctl_ids --dead)" ;;
             plan | pause | resume) words=$(_idsyncctl_targets) ;;

@@ -49,6 +49,9 @@ typedef struct Action {
         const char *remote_id;          /* NULL: no account yet */
         bool has_before, has_after;
         AccountState before, after;
+        /* The number of the done action that this one takes back, 0: none. No part of what an action is:
+         * neither order nor hash know it. */
+        int64_t reverts;
 } Action;
 
 /* Canonical JSON of a state (RFC 8259, no white space): keys in the order of their bytes, stated members

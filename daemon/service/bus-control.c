@@ -233,6 +233,23 @@ static int do_drop(ControlCall *call, sd_bus_error *error) {
         return do_number(call, operate_drop, error);
 }
 
+static int do_revert(ControlCall *call, sd_bus_error *error) {
+        _cleanup_(strbuf_deinit) StrBuf out = STRBUF_INIT(VIEW_MAX);
+        const Operate o = operate_of(call->bus);
+        ErrCtx text = { 0 };
+        int64_t cycle;
+        int r;
+
+        r = sd_bus_message_read(call->message, "x", &cycle);
+        if (r < 0)
+                return r;
+        r = operate_revert(&o, cycle, &out, &text);
+        if (r != 0)
+                return finish(call, r, &text, error);
+        call->bus->hooks.retry(call->bus->hooks.userdata);
+        return sd_bus_reply_method_return(call->message, "s", out.data);
+}
+
 static int do_pausing(ControlCall *call, int (*fn)(const Operate *o, const char *target, ErrCtx *text),
                       sd_bus_error *error) {
         const Operate o = operate_of(call->bus);
@@ -362,6 +379,7 @@ static int ask_who(sd_bus_message *m, Bus *b, control_fn fn) {
 CONTROL(approve)
 CONTROL(apply)
 CONTROL(reject)
+CONTROL(revert)
 CONTROL(retry)
 CONTROL(drop)
 CONTROL(pause)
@@ -383,6 +401,7 @@ const sd_bus_vtable bus_control_vtable[] = {
                 CHANGE("Approve", "s", hash, on_approve),
                 CHANGE("Apply", "h", file, on_apply),
                 CHANGE("Reject", "s", hash, on_reject),
+                CHANGE("Revert", "x", cycle, on_revert),
                 CHANGE("Retry", "x", id, on_retry),
                 CHANGE("Drop", "x", id, on_drop),
                 CHANGE("Pause", "s", target, on_pause),

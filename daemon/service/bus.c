@@ -224,20 +224,26 @@ static int add_text(char ***list, size_t *n, char *take_text) {
         return 0;
 }
 
-static int add_target(const View *v, const Remote *remote, BusFacts *f, size_t *n_held, size_t *n_paused) {
+static int add_held(const View *v, const char *name, HeldSlot slot, BusFacts *f, size_t *n_held) {
         _cleanup_(held_plan_freep) HeldPlan *held = NULL;
-        const char *name = remote_config(remote)->name;
         char *text;
         int r;
 
-        r = store_held_get(v->store, name, HELD_PLAN, &held);
-        if (r < 0)
+        r = store_held_get(v->store, name, slot, &held);
+        if (r < 0 || !held)
                 return r;
-        if (held) {
-                if (asprintf(&text, "%s %s", name, held->hash) < 0)
-                        return -ENOMEM;
-                r = add_text(&f->held, n_held, text);
-        }
+        if (asprintf(&text, "%s %s", name, held->hash) < 0)
+                return -ENOMEM;
+        return add_text(&f->held, n_held, text);
+}
+
+static int add_target(const View *v, const Remote *remote, BusFacts *f, size_t *n_held, size_t *n_paused) {
+        const char *name = remote_config(remote)->name;
+        int r;
+
+        r = add_held(v, name, HELD_PLAN, f, n_held);
+        if (r >= 0)
+                r = add_held(v, name, HELD_REVERT, f, n_held);
         if (r >= 0 && remote_is_paused(remote))
                 r = add_text(&f->paused, n_paused, strdup(name));
         return r;

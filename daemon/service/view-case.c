@@ -48,6 +48,25 @@ static int take_item(const QueueItem *item, void *userdata) {
         return store_queue_get(c->v->store, item->id, place);
 }
 
+/* What takes something back counts where no other held plan has this person. */
+static int load_held(Case *c) {
+        _cleanup_(held_plan_freep) HeldPlan *revert = NULL;
+        int r;
+
+        r = store_held_get(c->v->store, c->target->name, HELD_PLAN, &c->held);
+        if (r >= 0 && c->held)
+                c->held_action = find_action(c->held->actions, c->held->n_actions, c->person->id);
+        if (r < 0 || c->held_action)
+                return r;
+        r = store_held_get(c->v->store, c->target->name, HELD_REVERT, &revert);
+        if (r < 0 || !revert || !find_action(revert->actions, revert->n_actions, c->person->id))
+                return r;
+        held_plan_free(c->held);
+        c->held = TAKE(revert);
+        c->held_action = find_action(c->held->actions, c->held->n_actions, c->person->id);
+        return 0;
+}
+
 static int load(Case *c) {
         const Plan *plan = remote_report(c->remote)->plan;
         const PlanBlocked *blocked = find_blocked(plan, c->person->id);
@@ -62,9 +81,7 @@ static int load(Case *c) {
                 if (str_eq(c->links->items[i].person, c->person->id))
                         c->link = &c->links->items[i];
         if (r >= 0)
-                r = store_held_get(store, c->target->name, HELD_PLAN, &c->held);
-        if (r >= 0 && c->held)
-                c->held_action = find_action(c->held->actions, c->held->n_actions, c->person->id);
+                r = load_held(c);
         return r < 0 ? r : store_history_list(store, c->person->id, SIZE_MAX >> 1, take_item, c);
 }
 

@@ -34,7 +34,7 @@ typedef struct Case {
         const Link *link;               /* NULL: none */
         const char *blocked;            /* why; NULL */
         const Action *asked;            /* of the last plan; NULL: nothing */
-        HeldPlan *held;                 /* NULL: none */
+        HeldPlan *held;                 /* the plan, or what takes something back; NULL: none */
         const Action *held_action;      /* of it, this person's */
         QueueItem *waiting, *stands;    /* unfinished; suppresses the same wish */
         QueueItem *latest;              /* the newest of all */

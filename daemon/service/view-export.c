@@ -24,15 +24,15 @@ static void choice_deinit(Choice *c) {
         strbuf_deinit(&c->names);
 }
 
-static int look_at(const View *v, const char *target, const char *wanted, Choice *c) {
+static int look_at(const View *v, const char *target, HeldSlot slot, const char *wanted, Choice *c) {
         _cleanup_(held_plan_freep) HeldPlan *held = NULL;
         int r;
 
-        r = store_held_get(v->store, target, HELD_PLAN, &held);
+        r = store_held_get(v->store, target, slot, &held);
         if (r < 0 || !held)
                 return r;
-        strbuf_printf(&c->names, "%s%s (%s)", c->names.len > 0 ? ", " : "", target, held->hash);
-        if (!str_empty(wanted) && !str_eq(wanted, target))
+        strbuf_printf(&c->names, "%s%s of %s", c->names.len > 0 ? ", " : "", held->hash, target);
+        if (!str_empty(wanted) && !str_eq(wanted, target) && !str_eq(wanted, held->hash))
                 return 0;
         c->n++;
         c->target = target;
@@ -44,13 +44,20 @@ static int look_at(const View *v, const char *target, const char *wanted, Choice
 static int choose(const View *v, const char *wanted, Choice *c, ErrCtx *err) {
         int r = 0;
 
-        if (!str_empty(wanted) && !engine_find_remote(v->engine, wanted))
-                return err_set(err, VIEW_E_UNKNOWN, 0, "%s: no target of the configuration has this name",
-                               wanted);
-        for (size_t i = 0; i < engine_n_remotes(v->engine) && r >= 0; i++)
-                r = look_at(v, remote_config(engine_remote(v->engine, i))->name, wanted, c);
+        for (size_t i = 0; i < engine_n_remotes(v->engine) && r >= 0; i++) {
+                const char *target = remote_config(engine_remote(v->engine, i))->name;
+
+                r = look_at(v, target, HELD_PLAN, wanted, c);
+                if (r >= 0)
+                        r = look_at(v, target, HELD_REVERT, wanted, c);
+        }
         if (r < 0)
                 return r;
+        if (c->n == 0 && !str_empty(wanted) && !engine_find_remote(v->engine, wanted))
+                return err_set(err, VIEW_E_UNKNOWN, 0,
+                               "%s: no target of the configuration has this name, and no held plan this "
+                               "hash",
+                               wanted);
         if (c->n == 0)
                 return err_set(err, VIEW_E_UNKNOWN, 0,
                                "%s%sno plan is held%s%s: what isn't held is queued at once, see "
@@ -58,7 +65,7 @@ static int choose(const View *v, const char *wanted, Choice *c, ErrCtx *err) {
                                str_empty(wanted) ? "" : wanted, str_empty(wanted) ? "" : ": ",
                                c->names.len > 0 ? "; held: " : "", c->names.len > 0 ? c->names.data : "");
         if (c->n > 1)
-                return err_set(err, VIEW_E_UNKNOWN, 0, "several plans are held: name the target: %s",
+                return err_set(err, VIEW_E_UNKNOWN, 0, "several plans are held; name one by its hash: %s",
                                c->names.data);
         return 0;
 }

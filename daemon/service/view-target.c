@@ -17,12 +17,13 @@ const char *view_who_paused(const Remote *remote) {
         return remote_is_paused(remote) ? "operator" : NULL;
 }
 
-static void put_held(const HeldPlan *held, StrBuf *out) {
+static void put_held(const char *key, const HeldPlan *held, StrBuf *out) {
+        strbuf_json(out, key);
         if (!held) {
-                strbuf_puts(out, "\"held\":null");
+                strbuf_puts(out, ":null");
                 return;
         }
-        strbuf_puts(out, "\"held\":{");
+        strbuf_puts(out, ":{");
         report_put_pair(out, "hash", held->hash);
         strbuf_printf(out, ",\"actions\":%zu,", held->n_actions);
         report_put_pair(out, "reason", held->reason);
@@ -74,7 +75,7 @@ int view_put_target(const View *v, const Remote *remote, StrBuf *out) {
         const RemoteReport *report = remote_report(remote);
         const TargetConfig *config = remote_config(remote);
         const Accounts *accounts = remote_accounts(remote);
-        _cleanup_(held_plan_freep) HeldPlan *held = NULL;
+        _cleanup_(held_plan_freep) HeldPlan *held = NULL, *revert = NULL;
         QueueCounts counts = { 0 };
         usec_t applied = 0;
         int r;
@@ -84,6 +85,8 @@ int view_put_target(const View *v, const Remote *remote, StrBuf *out) {
                 r = store_queue_counts(v->store, config->name, &counts);
         if (r >= 0)
                 r = store_held_get(v->store, config->name, HELD_PLAN, &held);
+        if (r >= 0)
+                r = store_held_get(v->store, config->name, HELD_REVERT, &revert);
         if (r < 0)
                 return r;
         strbuf_putc(out, '{');
@@ -108,7 +111,9 @@ int view_put_target(const View *v, const Remote *remote, StrBuf *out) {
         strbuf_putc(out, ',');
         report_put_pair(out, "paused", view_who_paused(remote));
         strbuf_putc(out, ',');
-        put_held(held, out);
+        put_held("held", held, out);
+        strbuf_putc(out, ',');
+        put_held("revert", revert, out);
         strbuf_putc(out, ',');
         put_parking(remote, out);
         strbuf_putc(out, '}');
@@ -185,11 +190,11 @@ static void add_parking(Problems *p, const Remote *remote) {
             detail);
 }
 
-static void add_held(const View *v, Problems *p, const char *name) {
+static void add_held(const View *v, Problems *p, const char *name, HeldSlot slot) {
         _cleanup_(held_plan_freep) HeldPlan *held = NULL;
         char act[400];
 
-        if (store_held_get(v->store, name, HELD_PLAN, &held) < 0 || !held)
+        if (store_held_get(v->store, name, slot, &held) < 0 || !held)
                 return;
         snprintf(act, sizeof(act), "idsyncctl plan %s; then idsyncctl approve %s, or reject %s", name,
                  held->hash, held->hash);
@@ -220,7 +225,8 @@ static void add_target(const View *v, Problems *p, const Remote *remote) {
                 add(p, LEVEL_CRITICAL, name, "journalctl -u idsyncd -x", "%s: %s",
                     remote_state_to_string(report->state), report->reason);
         add_parking(p, remote);
-        add_held(v, p, name);
+        add_held(v, p, name, HELD_PLAN);
+        add_held(v, p, name, HELD_REVERT);
         if (store_queue_counts(v->store, name, &counts) >= 0 && counts.dead > 0)
                 add(p, LEVEL_WARNING, name, "idsyncctl queue --dead", "%" PRIu64 " dead %s", counts.dead,
                     counts.dead == 1 ? "letter" : "letters");

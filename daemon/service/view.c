@@ -33,6 +33,10 @@ void view_put_item(StrBuf *out, const QueueItem *item) {
                 out->data[--out->len] = '\0';
         strbuf_putc(out, ',');
         report_put_pair(out, "target", item->target);
+        if (item->action.reverts > 0)
+                strbuf_printf(out, ",\"reverts\":%" PRId64, item->action.reverts);
+        else
+                strbuf_puts(out, ",\"reverts\":null");
         strbuf_printf(out, ",\"cycle\":%" PRId64 ",\"approved\":%s,\"stands\":%s,\"http_status\":%d,",
                       item->cycle, item->approved ? "true" : "false", item->stands ? "true" : "false",
                       item->http_status);

@@ -30,8 +30,8 @@ int view_queue(const View *v, bool dead, StrBuf *out);
 int view_history(const View *v, const char *person, StrBuf *out, ErrCtx *err);
 /* target NULL or "": all. */
 int view_plan(const View *v, const char *target, StrBuf *out, ErrCtx *err);
-/* The held plan of a target as an open file of model/plan-file.h, *ret_fd (the caller's), with a document
- * that names it. target NULL or "": the one that is held. */
+/* The held plan of a target, or with a hash, as an open file of model/plan-file.h, *ret_fd (the caller's),
+ * with a document that names it. NULL or "": the one that is held. */
 int view_export(const View *v, const char *target, StrBuf *out, int *ret_fd, ErrCtx *err);
 int view_explain(const View *v, const char *person, StrBuf *out, ErrCtx *err);
 /* Accounts that nobody in the directory owns, and administrators of whom the API says that they have no

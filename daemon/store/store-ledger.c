@@ -105,7 +105,11 @@ int store_link_drop(Store *store, const char *target, const char *person) {
 
 /* ---- held plans ---- */
 
-static const char *const slot_names[_HELD_SLOT_MAX] = { [HELD_PLAN] = "plan", [HELD_FILE] = "file" };
+static const char *const slot_names[_HELD_SLOT_MAX] = {
+        [HELD_PLAN] = "plan",
+        [HELD_FILE] = "file",
+        [HELD_REVERT] = "revert",
+};
 
 static int put_held_action(Store *store, const char *target, HeldSlot slot, size_t position,
                            const Action *a) {
@@ -115,9 +119,9 @@ static int put_held_action(Store *store, const char *target, HeldSlot slot, size
         r = row_encode(a, &texts);
         if (r < 0)
                 return r;
-        return store_exec(store, SQL_HELD_ACTION_PUT, "ttitttttt", target, slot_names[slot],
+        return store_exec(store, SQL_HELD_ACTION_PUT, "ttitttttti", target, slot_names[slot],
                           (int64_t) position, a->person, action_kind_to_string(a->kind), a->address,
-                          a->remote_id, texts.before.data, texts.after.data);
+                          a->remote_id, texts.before.data, texts.after.data, a->reverts);
 }
 
 int store_held_put(Store *store, const char *target, HeldSlot slot, const char *hash, const char *reason,
@@ -189,7 +193,7 @@ static int get_actions(Store *store, const char *target, HeldSlot slot, HeldPlan
                 r = row_action(store, q, 0, h->arena, h->actions + h->n_actions);
                 if (r < 0)
                         return r;
-                h->n_actions++;
+                h->actions[h->n_actions++].reverts = sqlite3_column_int64(q, 6);
         }
         return r < 0 ? r : 0;
 }

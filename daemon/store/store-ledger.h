@@ -30,6 +30,7 @@ int store_signals_walk(Store *store, const char *target,
 typedef enum HeldSlot {
         HELD_PLAN,      /* what a judgement held */
         HELD_FILE,      /* an operator's file that the next judgement shall do */
+        HELD_REVERT,    /* what takes a cycle back, and nobody but an operator asks for */
         _HELD_SLOT_MAX,
 } HeldSlot;
 /* Replaces an earlier one. `reason` is for people. */

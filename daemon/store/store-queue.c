@@ -104,6 +104,7 @@ static int item_of_row(Store *store, sqlite3_stmt *q, QueueItem **ret) {
         r = column_copy(q, 1, item->arena, &item->target);
         if (r == 0)
                 r = row_action(store, q, 2, item->arena, &item->action);
+        item->action.reverts = sqlite3_column_int64(q, 23);
         if (r == 0)
                 r = column_copy(q, 19, item->arena, &item->outcome);
         if (r == 0)
@@ -456,6 +457,38 @@ int store_history_list(Store *store, const char *person, size_t limit,
 
         r = history_ids(store, person, limit, &ids, &n);
         return r < 0 ? r : walk_ids(store, ids, n, fn, userdata);
+}
+
+static int ids_of_cycle(Store *store, int64_t cycle, int64_t **ret, size_t *ret_n) {
+        _cleanup_(statement_resetp) sqlite3_stmt *q = NULL;
+        int r;
+
+        r = store_query(store, SQL_ACTION_OF_CYCLE, &q, "i", cycle);
+        return r < 0 ? r : read_ids(store, q, ret, ret_n);
+}
+
+int store_cycle_list(Store *store, int64_t cycle, int (*fn)(const QueueItem *item, void *userdata),
+                     void *userdata) {
+        _cleanup_(freep) int64_t *ids = NULL;
+        size_t n = 0;
+        int r;
+
+        r = ids_of_cycle(store, cycle, &ids, &n);
+        return r < 0 ? r : walk_ids(store, ids, n, fn, userdata);
+}
+
+int store_queue_later(Store *store, const char *target, const char *person, int64_t id, int64_t but,
+                      int64_t *ret) {
+        _cleanup_(statement_resetp) sqlite3_stmt *q = NULL;
+        int r;
+
+        r = store_query(store, SQL_ACTION_LATER, &q, "ttii", target, person, id, but);
+        if (r == 0)
+                r = store_step(store, q);
+        if (r < 0)
+                return r;
+        *ret = r > 0 ? sqlite3_column_int64(q, 0) : 0;
+        return 0;
 }
 
 int store_queue_position(Store *store, int64_t id, uint64_t *ret) {

@@ -124,6 +124,14 @@ int store_queue_list(Store *store, const char *target, int64_t since_cycle, int 
 /* Newest first, at most `limit`: all rows of a person at all targets, or (person NULL) what is finished. */
 int store_history_list(Store *store, const char *person, size_t limit,
                        int (*fn)(const QueueItem *item, void *userdata), void *userdata);
+/* What was done of what the cycle asked for, by target and number. */
+int store_cycle_list(Store *store, int64_t cycle, int (*fn)(const QueueItem *item, void *userdata),
+                     void *userdata);
+/* The first action behind `id` that did, or may do, something to this person's account, resets apart, and
+ * but for the row `but`; 0: none. */
+int store_queue_later(Store *store, const char *target, const char *person, int64_t id, int64_t but,
+                      int64_t *ret);
+
 /* The unfinished action's place in its target's queue, from 1. */
 int store_queue_position(Store *store, int64_t id, uint64_t *ret);
 /* An operator waits for it: it is due, and goes first among those of its rank. */

@@ -39,6 +39,8 @@ void row_wish(const Action *a, const RowTexts *texts, uint8_t ret[static ROW_WIS
         hash_text(&ctx, a->remote_id);
         hash_text(&ctx, texts->before.data);
         hash_text(&ctx, texts->after.data);
+        if (a->reverts != 0)
+                hash_text(&ctx, "reverts");
         sha256_digest(&ctx, ROW_WISH_SIZE, ret);
 }
 

@@ -19,7 +19,7 @@ void row_texts_deinit(RowTexts *texts);
 /* 0; -E2BIG, -ENOMEM. */
 int row_encode(const Action *a, RowTexts *ret);
 
-/* SHA-256 over all that an action says: equal wishes have equal ones. */
+/* SHA-256 over all that an action says, and whether it takes another back: equal wishes have equal ones. */
 #define ROW_WISH_SIZE 32
 void row_wish(const Action *a, const RowTexts *texts, uint8_t ret[static ROW_WISH_SIZE]);
 

@@ -160,6 +160,20 @@ static const char *const steps[] = {
         "DROP INDEX action_state;"
         "CREATE INDEX action_state ON action (target, state, due, kind) WHERE finished IS NULL;"
         "PRAGMA user_version = 6;",
+
+        /* Actions that take others back, and what is no longer asked for because of them: `basis` is the
+         * person and the rules as they were then, `account` the account afterwards, NULL: not seen yet. */
+        "ALTER TABLE action ADD COLUMN reverts INTEGER NOT NULL DEFAULT 0;"
+        "ALTER TABLE held_action ADD COLUMN reverts INTEGER NOT NULL DEFAULT 0;"
+        "CREATE TABLE reverted ("
+        " target TEXT NOT NULL,"
+        " person TEXT NOT NULL,"
+        " action INTEGER NOT NULL,"
+        " basis TEXT NOT NULL,"
+        " account TEXT,"
+        " PRIMARY KEY (target, person)"
+        ") STRICT, WITHOUT ROWID;"
+        "PRAGMA user_version = 7;",
 };
 
 /* The first number that a question asked at opening answers with; its text is a constant of ours. */

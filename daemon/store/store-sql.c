@@ -6,7 +6,7 @@
 #define ACTION_COLUMNS \
         "id, target, person, kind, address, remote_id, before, after, state, step, was_uncertain," \
         " attempts, due, queued, begun, finished, cycle, approved, stands, outcome, detail, http_status," \
-        " memo"
+        " memo, reverts"
 
 #define UNFINISHED "'waiting', 'running', 'uncertain'"
 #define THIS_CYCLE "max(cycle, coalesce((SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'cycle'), 0))"
@@ -77,13 +77,26 @@ const char *const store_sql[_SQL_MAX] = {
         [SQL_HELD_PUT] = "INSERT INTO held (target, slot, hash, reason, since) VALUES (?1, ?2, ?3, ?4, ?5)",
         [SQL_HELD_ACTION_PUT] =
                 "INSERT INTO held_action (target, slot, position, person, kind, address, remote_id, before,"
-                " after) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+                " after, reverts) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
         [SQL_HELD_GET] =
                 "SELECT hash, reason, since, (SELECT count(*) FROM held_action WHERE target = ?1 AND slot ="
                 " ?2) FROM held WHERE target = ?1 AND slot = ?2",
         [SQL_HELD_ACTIONS] =
-                "SELECT person, kind, address, remote_id, before, after FROM held_action WHERE target ="
-                " ?1 AND slot = ?2 ORDER BY position",
+                "SELECT person, kind, address, remote_id, before, after, reverts FROM held_action WHERE"
+                " target = ?1 AND slot = ?2 ORDER BY position",
+
+        [SQL_REVERTS_ANY] =
+                "SELECT 1 FROM reverted WHERE target = ?1 UNION ALL SELECT 1 FROM held WHERE target = ?1 AND"
+                " slot = 'revert' UNION ALL SELECT 1 FROM action WHERE target = ?1 AND finished IS NULL AND"
+                " reverts <> 0 LIMIT 1",
+        [SQL_REVERTED_PUT] =
+                "INSERT INTO reverted (target, person, action, basis) VALUES (?1, ?2, ?3, ?4) ON CONFLICT"
+                " (target, person) DO UPDATE SET action = excluded.action, basis = excluded.basis, account ="
+                " NULL",
+        [SQL_REVERTED_ACCOUNT] = "UPDATE reverted SET account = ?3 WHERE target = ?1 AND person = ?2",
+        [SQL_REVERTED_DROP] = "DELETE FROM reverted WHERE target = ?1 AND person = ?2",
+        [SQL_REVERTED_LIST] =
+                "SELECT person, action, basis, account FROM reverted WHERE target = ?1 ORDER BY person",
 
         [SQL_CALL_RECORD] = "INSERT INTO call (key, token, wall) VALUES (?1, ?2, ?3)",
         [SQL_CALLS_SINCE] =
@@ -98,8 +111,8 @@ const char *const store_sql[_SQL_MAX] = {
 
         [SQL_ACTION_INSERT] =
                 "INSERT INTO action (target, person, kind, address, remote_id, before, after, wish,"
-                " state, due, queued, cycle, approved) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'waiting',"
-                " 0, ?9, ?10, ?11)",
+                " state, due, queued, cycle, approved, reverts) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8,"
+                " 'waiting', 0, ?9, ?10, ?11, ?12)",
         [SQL_ACTION_UNFINISHED] =
                 "SELECT id, state, kind, step, wish FROM action WHERE target = ?1 AND person = ?2 AND"
                 " finished IS NULL",
@@ -133,10 +146,10 @@ const char *const store_sql[_SQL_MAX] = {
                 " = 'uncertain'",
         [SQL_ACTION_WAITING] =
                 "SELECT id, wish FROM action WHERE target = ?1 AND finished IS NULL AND state = 'waiting'"
-                " AND kind <> 'reset' AND NOT (kind = 'recreate' AND step > 0)",
+                " AND kind <> 'reset' AND NOT (kind = 'recreate' AND step > 0) AND reverts = 0",
         [SQL_ACTION_STANDING] =
                 "SELECT id, wish FROM action WHERE target = ?1 AND stands = 1 AND kind <> 'reset' AND NOT"
-                " (kind = 'recreate' AND step > 0)",
+                " (kind = 'recreate' AND step > 0) AND reverts = 0",
         [SQL_ACTION_LIST] =
                 "SELECT id FROM action WHERE target = ?1 AND finished IS NULL UNION SELECT id FROM action"
                 " WHERE target = ?1 AND stands = 1 UNION SELECT id FROM action WHERE target = ?1 AND"
@@ -148,6 +161,12 @@ const char *const store_sql[_SQL_MAX] = {
         [SQL_ACTION_LOAD] =
                 "SELECT kind, count(*), max(due) FROM action WHERE target = ?1 AND finished IS NULL GROUP BY"
                 " kind",
+        [SQL_ACTION_OF_CYCLE] =
+                "SELECT id FROM action WHERE cycle = ?1 AND state = 'done' ORDER BY target, id",
+        [SQL_ACTION_LATER] =
+                "SELECT id FROM action WHERE target = ?1 AND person = ?2 AND id > ?3 AND id <> ?4 AND kind"
+                " <> 'reset' AND (finished IS NULL OR begun IS NOT NULL OR state = 'done') ORDER BY id"
+                " LIMIT 1",
         [SQL_ACTION_HISTORY] =
                 "SELECT id FROM action WHERE finished IS NOT NULL ORDER BY finished DESC, id DESC LIMIT ?1",
         [SQL_ACTION_OF_PERSON] = "SELECT id FROM action WHERE person = ?1 ORDER BY id DESC LIMIT ?2",

@@ -105,9 +105,10 @@ static int insert(Store *store, const char *target, const Wish *w, int64_t cycle
                   usec_t wall) {
         const Action *a = w->action;
 
-        return store_exec(store, SQL_ACTION_INSERT, "tttttttbuin", target, a->person,
+        return store_exec(store, SQL_ACTION_INSERT, "tttttttbuini", target, a->person,
                           action_kind_to_string(a->kind), a->address, a->remote_id, w->texts.before.data,
-                          w->texts.after.data, w->hash, (size_t) ROW_WISH_SIZE, wall, cycle, (int) approved);
+                          w->texts.after.data, w->hash, (size_t) ROW_WISH_SIZE, wall, cycle, (int) approved,
+                          a->reverts);
 }
 
 static int end(Store *store, int64_t id, QueueState state, const char *detail, usec_t wall) {

@@ -74,3 +74,4 @@ int store_idle(Store *store);
 #include "store/store-ledger.h"
 #include "store/store-people.h"
 #include "store/store-queue.h"
+#include "store/store-revert.h"

@@ -5,6 +5,7 @@
 #include "model/strindex.h"
 #include "sync/accepted.h"
 #include "sync/judge.h"
+#include "sync/reverts.h"
 #include "sync/rules.h"
 #include "sync/unfinished.h"
 #include "target/target.h"
@@ -30,7 +31,7 @@ bool approval_was_used(const UsedApprovals *used, const char *hash) {
         return false;
 }
 
-static void use_approval(Judgement *j, const char *hash) {
+void judgement_use_approval(Judgement *j, const char *hash) {
         memcpy(j->approved.hash[j->approved.n++], hash, PLAN_HASH_LEN + 1);
 }
 
@@ -112,7 +113,7 @@ static bool still_asked_for(const HeldPlan *held, const Plan *plan) {
         return held->n_actions > 0;
 }
 
-static bool is_approved(const JudgeInput *in, const char *hash) {
+bool judge_is_approved(const JudgeInput *in, const char *hash) {
         for (size_t i = 0; i < in->n_approvals; i++)
                 if (str_eq(in->approvals[i], hash))
                         return true;
@@ -346,13 +347,14 @@ static int let_file_go(const JudgeInput *in, HeldPlan **before, HeldPlan **take_
         if (r < 0 || *j->unfit)
                 return r;
         r = put_actions(in, file->actions, file->n_actions, true, j);
+        /* Emptied, it isn't kept as it was; since when it waits counts on. */
         if (r >= 0 && shares_action(*before, file)) {
-                *before = held_plan_free(*before);
+                (*before)->n_actions = 0;
                 r = store_held_drop(in->store, in->target->name, HELD_PLAN);
         }
         if (r < 0)
                 return r;
-        use_approval(j, file->hash);
+        judgement_use_approval(j, file->hash);
         *ret_went = TAKE(*take_file);
         return 0;
 }
@@ -382,9 +384,9 @@ static int judge_rest(const JudgeInput *in, Accepted *accepted, const HeldPlan *
         r = ask_policy(in, &open, accepted, *before, j, &reason);
         if (r < 0)
                 return r;
-        approved = is_approved(in, j->hash);
+        approved = judge_is_approved(in, j->hash);
         if (approved)
-                use_approval(j, j->hash);
+                judgement_use_approval(j, j->hash);
         waits = r == POLICY_E_HOLD && !approved;
         r = store_begin(in->store);
         if (r < 0)
@@ -408,16 +410,19 @@ static int settle_earlier(const JudgeInput *in, Accepted *accepted, HeldPlan **b
                                   in->wall, &dropped);
         if (r < 0)
                 return r;
-        if (*before && is_approved(in, (*before)->hash)) {
+        r = reverts_settle(in, j);
+        if (r < 0)
+                return r;
+        if (*before && judge_is_approved(in, (*before)->hash)) {
                 if (!still_asked_for(*before, in->plan))
                         return find_unfit(in, *before, j);
-                use_approval(j, (*before)->hash);
+                judgement_use_approval(j, (*before)->hash);
                 r = let_held_go(in, *before, accepted, j);
                 *ret_went = TAKE(*before);
                 return r;
         }
         r = store_held_get(in->store, in->target->name, HELD_FILE, &file);
-        if (r < 0 || !file || !is_approved(in, file->hash))
+        if (r < 0 || !file || !judge_is_approved(in, file->hash))
                 return r;
         return let_file_go(in, before, &file, ret_went, j);
 }

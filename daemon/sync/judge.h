@@ -14,6 +14,8 @@ typedef struct JudgeInput {
         const TargetConfig *target;
         const Plan *plan;
         const Links *links;             /* of the target */
+        const Accounts *accounts;       /* its listing */
+        const char *own_login;          /* the API's own user; NULL: none */
         const People *people;
         const Resets *resets;           /* signals to be remembered with what they led to */
         char *const *approvals;
@@ -25,8 +27,8 @@ typedef struct JudgeInput {
         bool dry_run;                   /* only what would be asked for, and its hash */
 } JudgeInput;
 
-/* The approvals that were used: that of the held plan, and that of what came on top of it. */
-typedef struct UsedApprovals { char hash[2][PLAN_HASH_LEN + 1]; size_t n; } UsedApprovals;
+/* The approvals that were used: of a revert, of the held plan or a file, of what came on top of that. */
+typedef struct UsedApprovals { char hash[3][PLAN_HASH_LEN + 1]; size_t n; } UsedApprovals;
 bool approval_was_used(const UsedApprovals *used, const char *hash);
 
 typedef struct Judgement {
@@ -41,6 +43,8 @@ typedef struct Judgement {
         size_t n_busy;                  /* acts for people who have something else under way */
 } Judgement;
 void judgement_deinit(Judgement *j);
+void judgement_use_approval(Judgement *j, const char *hash);
+bool judge_is_approved(const JudgeInput *in, const char *hash);
 
 /* What is queued already, or suppressed by a dead letter, isn't asked for again. Of the rest an approved
  * plan, held or an operator's file, does exactly its actions; else policy decides over the whole. An

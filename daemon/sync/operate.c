@@ -20,29 +20,44 @@ static int say_stale(const char *hash, StrBuf *held, ErrCtx *text) {
                        hash, held->data ? "held now: " : "no plan is held", held->data ? held->data : "");
 }
 
+/* *ret_plan NULL: it is another one, which is named. */
+static int look_in_slot(const Operate *o, const char *target, HeldSlot slot, const char *hash,
+                        StrBuf *names, HeldPlan **ret_plan) {
+        _cleanup_(held_plan_freep) HeldPlan *plan = NULL;
+        int r;
+
+        r = store_held_get(o->store, target, slot, &plan);
+        if (r < 0 || !plan)
+                return r;
+        if (str_eq(plan->hash, hash))
+                *ret_plan = TAKE(plan);
+        else
+                strbuf_printf(names, "%s%s of %s", names->len > 0 ? ", " : "", plan->hash, target);
+        return 0;
+}
+
 /* The target whose held plan has this hash. */
-static int find_held(const Operate *o, const char *hash, Remote **ret, HeldPlan **ret_plan, ErrCtx *text) {
-        _cleanup_(strbuf_deinit) StrBuf held = STRBUF_INIT(256);
+static int find_held(const Operate *o, const char *hash, Remote **ret, HeldPlan **ret_plan,
+                     HeldSlot *ret_slot, ErrCtx *text) {
+        static const HeldSlot slots[] = { HELD_PLAN, HELD_REVERT };
+        _cleanup_(strbuf_deinit) StrBuf held = STRBUF_INIT(4096);
         int r;
 
         if (!is_hash(hash))
                 return err_set(text, OPERATE_E_REFUSED, 0, "%s: a plan's hash has 12 hexadecimal digits",
                                hash);
-        for (size_t i = 0; i < engine_n_remotes(o->engine); i++) {
-                const char *name = remote_config(engine_remote(o->engine, i))->name;
-                _cleanup_(held_plan_freep) HeldPlan *plan = NULL;
+        for (size_t i = 0; i < engine_n_remotes(o->engine) * ELEMENTSOF(slots); i++) {
+                const Remote *remote = engine_remote(o->engine, i / ELEMENTSOF(slots));
+                const char *name = remote_config(remote)->name;
 
-                r = store_held_get(o->store, name, HELD_PLAN, &plan);
+                *ret_slot = slots[i % ELEMENTSOF(slots)];
+                r = look_in_slot(o, name, *ret_slot, hash, &held, ret_plan);
                 if (r < 0)
                         return r;
-                if (!plan)
+                if (!*ret_plan)
                         continue;
-                if (str_eq(plan->hash, hash)) {
-                        *ret = engine_find_remote(o->engine, name);
-                        *ret_plan = TAKE(plan);
-                        return 0;
-                }
-                strbuf_printf(&held, "%s%s of %s", held.len > 0 ? ", " : "", plan->hash, name);
+                *ret = engine_find_remote(o->engine, name);
+                return 0;
         }
         return say_stale(hash, &held, text);
 }
@@ -50,10 +65,11 @@ static int find_held(const Operate *o, const char *hash, Remote **ret, HeldPlan 
 int operate_approve(const Operate *o, const char *hash, Remote **ret, ErrCtx *text) {
         _cleanup_(held_plan_freep) HeldPlan *plan = NULL;
         LogFields fields = { .plan = hash };
+        HeldSlot slot;
         Remote *remote;
         int r;
 
-        r = find_held(o, hash, &remote, &plan, text);
+        r = find_held(o, hash, &remote, &plan, &slot, text);
         if (r != 0)
                 return r;
         fields.target = remote_config(remote)->name;
@@ -70,6 +86,7 @@ int operate_approve(const Operate *o, const char *hash, Remote **ret, ErrCtx *te
 }
 
 int operate_apply(const Operate *o, const Plan *plan, Remote **ret, ErrCtx *text) {
+        _cleanup_(strbuf_deinit) StrBuf others = STRBUF_INIT(4096);
         _cleanup_(held_plan_freep) HeldPlan *held = NULL;
         LogFields fields = { .target = plan->target, .plan = plan->hash };
         Remote *remote = engine_find_remote(o->engine, plan->target);
@@ -79,10 +96,12 @@ int operate_apply(const Operate *o, const Plan *plan, Remote **ret, ErrCtx *text
                 return err_set(text, OPERATE_E_REFUSED, 0,
                                "the plan is for %s, and no target of the configuration has this name",
                                plan->target);
-        r = store_held_get(o->store, plan->target, HELD_PLAN, &held);
+        r = look_in_slot(o, plan->target, HELD_PLAN, plan->hash, &others, &held);
+        if (r >= 0 && !held)
+                r = look_in_slot(o, plan->target, HELD_REVERT, plan->hash, &others, &held);
         if (r < 0)
                 return r;
-        if (held && str_eq(held->hash, plan->hash))
+        if (held)
                 return operate_approve(o, plan->hash, ret, text);
         r = standing_apply(o->store, plan, loop_wall(o->loop));
         if (r < 0)
@@ -108,33 +127,35 @@ static int suppress(const Operate *o, const char *target, const Action *a, int64
         return store_queue_change(o->store, id, &change, wall);
 }
 
-static int reject(const Operate *o, const char *target, const HeldPlan *plan) {
+/* What nobody asks for but the operator needs no suppression. */
+static int reject(const Operate *o, const char *target, const HeldPlan *plan, HeldSlot slot) {
         uint64_t cycle = 0;
         bool found;
         int r;
 
         r = store_meta_get_u64(o->store, "cycle", &cycle, &found);
-        for (size_t i = 0; i < plan->n_actions && r >= 0; i++)
+        for (size_t i = 0; i < plan->n_actions && r >= 0 && slot == HELD_PLAN; i++)
                 r = suppress(o, target, &plan->actions[i], (int64_t) cycle);
         if (r >= 0)
                 r = standing_approve(o->store, target, NULL);
-        return r < 0 ? r : store_held_drop(o->store, target, HELD_PLAN);
+        return r < 0 ? r : store_held_drop(o->store, target, slot);
 }
 
 int operate_reject(const Operate *o, const char *hash, ErrCtx *text) {
         _cleanup_(held_plan_freep) HeldPlan *plan = NULL;
         LogFields fields = { .plan = hash };
+        HeldSlot slot;
         Remote *remote;
         int r;
 
-        r = find_held(o, hash, &remote, &plan, text);
+        r = find_held(o, hash, &remote, &plan, &slot, text);
         if (r != 0)
                 return r;
         fields.target = remote_config(remote)->name;
         r = store_begin(o->store);
         if (r < 0)
                 return r;
-        r = reject(o, fields.target, plan);
+        r = reject(o, fields.target, plan, slot);
         if (r < 0) {
                 store_rollback(o->store);
                 return r;
@@ -145,6 +166,9 @@ int operate_reject(const Operate *o, const char *hash, ErrCtx *text) {
         remote_ask_again(remote);
         log_event(LOG_NOTICE, &fields, "%s: plan %s with %zu %s is rejected by an operator", fields.target,
                   hash, plan->n_actions, plan->n_actions == 1 ? "action" : "actions");
+        if (slot == HELD_REVERT)
+                return err_set(text, 0, 0, "plan %s of %s is rejected: nothing is taken back", hash,
+                               fields.target);
         return err_set(text, 0, 0,
                        "plan %s of %s is rejected: its %zu %s aren't asked for again until they change",
                        hash, fields.target, plan->n_actions, plan->n_actions == 1 ? "action" : "actions");
@@ -175,6 +199,22 @@ static void log_action(const QueueItem *item, const char *what) {
                   what);
 }
 
+/* What leads back to something that was taken back is wanted again. */
+static int retry(const Operate *o, const QueueItem *item, const QueueChange *change) {
+        int r;
+
+        r = store_begin(o->store);
+        if (r < 0)
+                return r;
+        r = store_queue_change(o->store, item->id, change, loop_wall(o->loop));
+        if (r == 0 && item->action.reverts == 0)
+                r = store_reverted_drop(o->store, item->target, item->action.person);
+        if (r == 0)
+                return store_commit(o->store);
+        store_rollback(o->store);
+        return r;
+}
+
 int operate_retry(const Operate *o, int64_t id, ErrCtx *text) {
         _cleanup_(queue_item_freep) QueueItem *item = NULL;
         QueueChange change = { .state = QUEUE_WAITING };
@@ -196,7 +236,7 @@ int operate_retry(const Operate *o, int64_t id, ErrCtx *text) {
                                item->target);
         change.step = item->step;
         change.was_uncertain = item->was_uncertain;
-        r = store_queue_change(o->store, id, &change, loop_wall(o->loop));
+        r = retry(o, item, &change);
         if (r == STORE_E_BUSY)
                 return err_set(text, OPERATE_E_REFUSED, 0,
                                "action %" PRId64 ": another action of this person is unfinished", id);
@@ -240,6 +280,7 @@ int operate_drop(const Operate *o, int64_t id, ErrCtx *text) {
         full.step = item->step;
         full.was_uncertain = item->was_uncertain;
         full.attempts = item->attempts;
+        full.forget = item->action.reverts > 0;
         full.outcome = item->outcome;
         full.http_status = item->http_status;
         r = store_queue_change(o->store, id, &full, loop_wall(o->loop));

@@ -24,6 +24,10 @@ int operate_approve(const Operate *o, const char *hash, Remote **ret, ErrCtx *te
 int operate_apply(const Operate *o, const Plan *plan, Remote **ret, ErrCtx *text);
 /* Drops the held plan, and suppresses each of its actions until what it wants changes. */
 int operate_reject(const Operate *o, const char *hash, ErrCtx *text);
+/* Makes, and holds, a plan for each target where what this cycle did can be taken back. out: a document
+ * with these plans, and what can't be taken back, and why. Refused where a target isn't compared just now,
+ * or has such a plan already. */
+int operate_revert(const Operate *o, int64_t cycle, StrBuf *out, ErrCtx *text);
 /* A dead letter, or a dropped action, is tried again from the start of its step. */
 int operate_retry(const Operate *o, int64_t id, ErrCtx *text);
 /* Takes an action out of the queue; the same wish is suppressed until it changes. */

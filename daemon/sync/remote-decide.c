@@ -155,6 +155,8 @@ static int judge(Remote *r) {
                 .target = r->target,
                 .plan = r->plan,
                 .links = r->links,
+                .accounts = r->accounts,
+                .own_login = channel_own_login(r->channel),
                 .people = r->in.people,
                 .resets = &resets,
                 .cycle = r->in.cycle,
@@ -289,6 +291,20 @@ static bool is_new(const Remote *r, const Action *a) {
         return true;
 }
 
+/* An approved revert that takes something away. */
+static bool takes_back(const Remote *r) {
+        _cleanup_(held_plan_freep) HeldPlan *held = NULL;
+
+        if (!has_approval(r))
+                return false;
+        if (store_held_get(r->env.store, r->target->name, HELD_REVERT, &held) < 0)
+                return true;
+        for (size_t i = 0; held && i < held->n_actions; i++)
+                if (action_kind_is_destructive(held->actions[i].kind))
+                        return true;
+        return false;
+}
+
 /* Nothing is taken away on the word of a listing that is older than this cycle; and an operator may want
  * one of now. */
 static bool needs_fresh_listing(const Remote *r) {
@@ -299,7 +315,7 @@ static bool needs_fresh_listing(const Remote *r) {
         for (size_t i = 0; i < r->plan->n_actions; i++)
                 if (action_kind_is_destructive(r->plan->actions[i].kind) && is_new(r, &r->plan->actions[i]))
                         return true;
-        return false;
+        return takes_back(r);
 }
 
 /* What the last one said was kept until now, for those who ask. */

@@ -65,6 +65,10 @@ const Accounts *remote_accounts(const Remote *r) {
         return r->accounts;
 }
 
+const char *remote_own_login(const Remote *r) {
+        return channel_own_login(r->channel);
+}
+
 usec_t remote_parked(const Remote *r, OutcomeClass *ret_class, const char **ret_detail) {
         usec_t parked = channel_parked_until(r->channel, ret_class, ret_detail), until = 0;
         const char *reason = quarantine_reason(r->quarantine, &until);

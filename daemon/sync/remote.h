@@ -114,6 +114,8 @@ int remote_let_go(Remote *remote, int64_t id);
 /* The last complete listing, with our own changes since; NULL: none yet. Borrowed until the next turn of
  * the loop. */
 const Accounts *remote_accounts(const Remote *remote);
+/* The API's own user; NULL: none. */
+const char *remote_own_login(const Remote *remote);
 /* As channel_parked_until() and channel_next_free(), but that a throttled key counts too; while a target is
  * in quarantine the next action counts, and the class is OUTCOME_REJECTED. */
 usec_t remote_parked(const Remote *remote, OutcomeClass *ret_class, const char **ret_detail);

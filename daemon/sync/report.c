@@ -38,7 +38,16 @@ static ExitCode state_exit_code(const RemoteReport *report) {
         }
 }
 
+/* NULL: nothing is held that takes something back, or that can't be told: then the store's error says so. */
+static HeldPlan *held_revert(const ReportInput *in, const Remote *remote) {
+        HeldPlan *held = NULL;
+
+        (void) store_held_get(in->store, remote_config(remote)->name, HELD_REVERT, &held);
+        return held;
+}
+
 ExitCode report_target_exit_code(const ReportInput *in, const Remote *remote) {
+        _cleanup_(held_plan_freep) HeldPlan *revert = held_revert(in, remote);
         const RemoteReport *report = remote_report(remote);
         ExitCode code = state_exit_code(report);
         QueueCounts counts = { 0 };
@@ -48,7 +57,7 @@ ExitCode report_target_exit_code(const ReportInput *in, const Remote *remote) {
                 return exit_code_worse(code, EXIT_STATE);
         left = counts.waiting + counts.uncertain + counts.running;
         /* At a paused target too: nothing of it goes without a person's word. */
-        if (report->held)
+        if (report->held || revert)
                 code = exit_code_worse(code, EXIT_HELD);
         if (remote_is_quarantined(remote) || (left > 0 && remote_is_failing(remote)))
                 code = exit_code_worse(code, EXIT_TARGET);
@@ -270,6 +279,25 @@ static const char *reason_of(const Remote *remote) {
                        : remote_reason(remote);
 }
 
+/* A plan that takes something back waits beside the one that is held. */
+static void put_revert(const ReportInput *in, const Remote *remote, StrBuf *out) {
+        _cleanup_(held_plan_freep) HeldPlan *held = held_revert(in, remote);
+        JsonRows rows = { .out = out };
+        const RowWalk walk = { json_row, &rows };
+
+        if (!held) {
+                strbuf_puts(out, ",\"revert\":null}");
+                return;
+        }
+        strbuf_puts(out, ",\"revert\":{");
+        report_put_pair(out, "hash", held->hash);
+        strbuf_putc(out, ',');
+        report_put_pair(out, "reason", held->reason);
+        strbuf_puts(out, ",\"actions\":[");
+        walk_actions(held->actions, held->n_actions, "held", &walk);
+        strbuf_puts(out, "]}}");
+}
+
 static int put_target(const ReportInput *in, const Remote *remote, StrBuf *out) {
         const RemoteReport *report = remote_report(remote);
         JsonRows rows = { .out = out };
@@ -291,7 +319,8 @@ static int put_target(const ReportInput *in, const Remote *remote, StrBuf *out) 
         put_drift(out, report->plan);
         strbuf_puts(out, "],\"notes\":[");
         put_notes(out, report->plan);
-        strbuf_puts(out, "]}");
+        strbuf_putc(out, ']');
+        put_revert(in, remote, out);
         return r;
 }
 
@@ -365,6 +394,17 @@ static void text_plan(const Plan *plan, StrBuf *out) {
                               plan->notes[i].reason);
 }
 
+static void text_revert(const ReportInput *in, const Remote *remote, StrBuf *out) {
+        _cleanup_(held_plan_freep) HeldPlan *held = held_revert(in, remote);
+        const RowWalk walk = { text_row, out };
+
+        if (!held)
+                return;
+        strbuf_printf(out, "  plan %s %s:\n", held->hash, held->reason);
+        walk_actions(held->actions, held->n_actions, "held", &walk);
+        strbuf_printf(out, "  to let it go ahead: idsyncd --once --approve %s\n", held->hash);
+}
+
 static int text_target(const ReportInput *in, const Remote *remote, StrBuf *out) {
         const RemoteReport *report = remote_report(remote);
         int r;
@@ -382,6 +422,7 @@ static int text_target(const ReportInput *in, const Remote *remote, StrBuf *out)
         if (report->held)
                 strbuf_printf(out, "  to let it go ahead: idsyncd --once --approve %s\n",
                               report->held->hash);
+        text_revert(in, remote, out);
         return r;
 }
 

@@ -332,8 +332,12 @@ static void on_call_done(const Outcome *outcome, bool sent, void *userdata) {
 }
 
 static bool needs_guard(const Job *job) {
-        return call_is_write(job->kind) && job->item->action.kind != ACTION_CREATE &&
-               job->step != STEP_DELETED;
+        const Action *a = &job->item->action;
+
+        /* The diff has asked them about a create, but not about one that takes a delete back. */
+        if (a->kind == ACTION_CREATE && a->reverts == 0)
+                return false;
+        return call_is_write(job->kind) && job->step != STEP_DELETED;
 }
 
 static int ask_guard(Job *job, ErrCtx *err) {

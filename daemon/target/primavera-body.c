@@ -207,8 +207,9 @@ static int add_role(struct json_object *roles, const char *name) {
 }
 
 /* Roles that no row of `applications` names stay as they were found, whatever else stands in them; of the
- * others those that are wanted. */
-static int mix_roles(const TargetConfig *target, struct json_object *user, const AccountState *after) {
+ * others those that are wanted. What takes an action back gives back the former too. */
+static int mix_roles(const TargetConfig *target, struct json_object *user, const Action *action) {
+        const AccountState *after = &action->after;
         _cleanup_(json_object_putp) struct json_object *mixed = json_object_new_array();
         struct json_object *found = NULL;
         size_t n;
@@ -228,12 +229,14 @@ static int mix_roles(const TargetConfig *target, struct json_object *user, const
                         return -ENOMEM;
         }
         for (size_t i = 0; r == 0 && i < after->n_roles; i++)
-                if (primavera_is_managed(target, after->roles[i]) && !has_role(mixed, after->roles[i]))
+                if ((action->reverts > 0 || primavera_is_managed(target, after->roles[i])) &&
+                    !has_role(mixed, after->roles[i]))
                         r = add_role(mixed, after->roles[i]);
         return r < 0 ? r : set(user, "roles", TAKE(mixed));
 }
 
-static int change_update(const TargetConfig *target, struct json_object *user, const AccountState *after) {
+static int change_update(const TargetConfig *target, struct json_object *user, const Action *action) {
+        const AccountState *after = &action->after;
         int r;
 
         r = set_text(user, "emailAddress", after->address);
@@ -241,7 +244,7 @@ static int change_update(const TargetConfig *target, struct json_object *user, c
                 r = set_text(user, "firstName", after->first_name);
         if (r == 0)
                 r = set_text(user, "lastName", after->last_name);
-        return r == 0 && after->roles ? mix_roles(target, user, after) : r;
+        return r == 0 && after->roles ? mix_roles(target, user, action) : r;
 }
 
 static int change_for(const TargetConfig *target, Call call, const Action *action,
@@ -249,12 +252,14 @@ static int change_for(const TargetConfig *target, Call call, const Action *actio
         int r;
 
         if (action->kind == ACTION_UPDATE)
-                return change_update(target, user, &action->after);
+                return change_update(target, user, action);
         /* It says what `disabled` no longer says. */
         json_object_object_del(user, "status");
         r = set(user, "disabled", json_object_new_boolean(action->kind == ACTION_DISABLE));
         if (r == 0 && action->kind == ACTION_DISABLE && call == CALL_UPSERT)
                 r = set(user, "roles", json_object_new_array());
+        if (r == 0 && action->kind == ACTION_ENABLE && call == CALL_UPSERT)
+                r = mix_roles(target, user, action);
         return r;
 }
 

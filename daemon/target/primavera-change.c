@@ -7,6 +7,7 @@
  * Disable:  START ──get── enabled ──► status ──► ROLES ──get── has roles ──► upsert (none) ──► JOB ──► done
  * Enable:   START ──get── locked ──► unlock ──► UNLOCKED ──get── disabled ──► status ──► done
  *           (of one that lifts a lock alone: no status)
+ *           ... status ──► ROLES ──get── lacks roles ──► upsert ──► JOB ──► done, where roles are stated
  *
  * All of it may be said twice without harm: after an answer that never came, begin with the look again. */
 #include "base/strings.h"
@@ -70,7 +71,7 @@ static bool roles_differ(const FlowInput *in, const Account *a) {
                 if (primavera_is_managed(in->target, a->roles[i]) && !has_role(after, a->roles[i]))
                         return true;
         for (size_t i = 0; i < after->n_roles; i++)
-                if (primavera_is_managed(in->target, after->roles[i]) &&
+                if ((in->action->reverts > 0 || primavera_is_managed(in->target, after->roles[i])) &&
                     !account_has_role(a, after->roles[i]))
                         return true;
         return false;
@@ -92,15 +93,18 @@ static void done(const FlowInput *in, FlowNext *ret) {
         flow_done(in, LINK_KEEP, ret);
 }
 
+static void stays(const FlowInput *in, const Account *a, const char *as, const char *told, FlowNext *ret) {
+        flow_dead(in, ret, "account %.100s stays %s, though Primavera said that it was %s", a->remote_id, as,
+                  told);
+}
+
 static void disable_next(const FlowInput *in, const Account *a, FlowNext *ret) {
         if (in->step == STEP_START && !a->disabled)
                 flow_call(in, STEP_START, CALL_STATUS, ret);
         else if (a->n_roles > 0)
                 flow_call(in, STEP_ROLES, CALL_UPSERT, ret);
         else if (!a->disabled)
-                flow_dead(in, ret,
-                          "account %.100s stays enabled, though Primavera said that it was disabled",
-                                  a->remote_id);
+                stays(in, a, "enabled", "disabled", ret);
         else
                 done(in, ret);
 }
@@ -111,8 +115,12 @@ static void enable_next(const FlowInput *in, const Account *a, FlowNext *ret) {
 
         if (in->step == STEP_START && a->locked)
                 flow_call(in, STEP_START, CALL_UNLOCK, ret);
+        else if (a->disabled && in->step == STEP_ROLES)
+                stays(in, a, "disabled", "enabled", ret);
         else if (a->disabled && !lock_alone)
                 flow_call(in, in->step, CALL_STATUS, ret);
+        else if (roles_differ(in, a))
+                flow_call(in, STEP_ROLES, CALL_UPSERT, ret);
         else
                 done(in, ret);
 }
@@ -187,7 +195,7 @@ static void wrote(const FlowInput *in, FlowNext *ret) {
                 result(in, ret);
         else if (in->call == CALL_UNLOCK)
                 flow_call(in, STEP_UNLOCKED, CALL_GET, ret);
-        else if (in->action->kind == ACTION_DISABLE)
+        else if (in->action->kind == ACTION_DISABLE || in->action->after.roles)
                 flow_call(in, STEP_ROLES, CALL_GET, ret);
         else
                 done(in, ret);

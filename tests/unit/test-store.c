@@ -140,6 +140,7 @@ static void downgrade(const Fixture *f) {
                    "INSERT INTO held_action VALUES ('t', 0, 'bob', 'create', 'b@x', NULL, NULL, '{}');"
                    "DROP INDEX action_ended;"
                    "ALTER TABLE link DROP COLUMN was_disabled;"
+                   "DROP TABLE reverted; ALTER TABLE action DROP COLUMN reverts;"
                    "DROP INDEX action_rank; ALTER TABLE action DROP COLUMN urged;"
                    "CREATE INDEX action_rank ON action (target, rank, id) WHERE finished IS NULL;"
                    "INSERT INTO link VALUES ('t', 'bob', '17', NULL, NULL, NULL, 'created', 1, 0, 0);"
