@@ -91,8 +91,5 @@ bool remote_shares_key(const Remote *a, const Remote *b) {
 }
 
 usec_t remote_next_free(const Remote *r) {
-        usec_t next = channel_next_free(r->channel), until = 0;
-
-        (void) quarantine_reason(r->quarantine, &until);
-        return until > next ? until : next;
+        return channel_next_free(r->channel);
 }

@@ -286,11 +286,14 @@ static usec_t job_next(const Worker *w, const Job *job) {
 
 usec_t worker_action_due(const Worker *w, const QueueItem *item) {
         usec_t due = real_due(w, item->due), free_at = channel_next_free(w->channel);
+        usec_t quarantined = quarantine_next(w->quarantine);
         const Job *job = job_by_id(w, item->id);
 
         if (job)
                 return job_next(w, job);
         due = due > free_at ? due : free_at;
+        if (quarantined != USEC_INFINITY && quarantined > due)
+                due = quarantined;
         return due > loop_wall(w->loop) ? due : 0;
 }
 

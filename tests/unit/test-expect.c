@@ -40,7 +40,9 @@ static TargetConfig primavera = {
         .name = TEXT("p6"), .type = TARGET_PRIMAVERA, .groups = only_staff, .n_groups = 1,
         .applications = applications, .n_applications = 2,
 };
-static PlanBlocked blocked[] = { { "id-2", "bob@example.com", "the address is also that of another" } };
+static PlanBlocked blocked[] = {
+        { .person = "id-2", .address = "bob@example.com", .reason = "the address is also that of another" },
+};
 static const Plan plan = { .blocked = blocked, .n_blocked = 1 };
 
 /* One row, at the target; text without the place, which is always the same. */
