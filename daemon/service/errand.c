@@ -253,11 +253,8 @@ static int take_up(Errand *e, const View *v, Station *s, const Case *c) {
         s->action = item->id;
         s->phase = STATION_WORK;
         if (item->state == QUEUE_WAITING)
-                r = store_queue_urge(v->store, item->id, loop_wall(v->loop));
-        if (r >= 0)
-                r = tell_plan(e, v, s, item);
-        remote_kick(remote);
-        return r;
+                r = remote_urge(remote, item->id);
+        return r < 0 ? r : tell_plan(e, v, s, item);
 }
 
 static int look_at_comparison(Errand *e, const View *v, Station *s) {
@@ -266,13 +263,15 @@ static int look_at_comparison(Errand *e, const View *v, Station *s) {
         _cleanup_(case_deinit) Case c = { 0 };
         int r;
 
-        if (report->read_at < e->read_at) {
-                (void) waits_too_long(e, v, s, remote_next_free(s->remote), EXIT_TARGET, "can be compared",
-                                      NULL);
+        if (report->read_at < e->read_at && remote_is_busy(s->remote)) {
+                /* By the listing that there is, it ends in no time. */
+                if (remote_is_listing(s->remote))
+                        (void) waits_too_long(e, v, s, remote_next_free(s->remote), EXIT_TARGET,
+                                              "the accounts are listed", NULL);
                 return 0;
         }
         if (report->state == REMOTE_UNREACHABLE || report->state == REMOTE_INCOMPLETE ||
-            report->state == REMOTE_PARKED) {
+            report->state == REMOTE_PARKED || report->read_at < e->read_at) {
                 strbuf_printf(&text, "not compared: %s", report->reason);
                 station_end(e, v, s, report->bad_role ? EXIT_CONFIG : EXIT_TARGET, &text);
                 return 0;

@@ -6,6 +6,10 @@ bool remote_is_busy(const Remote *r) {
         return r->done;
 }
 
+bool remote_is_listing(const Remote *r) {
+        return lister_is_running(r->lister);
+}
+
 void remote_ask_again(Remote *r) {
         r->again = true;
 }
@@ -34,7 +38,7 @@ int remote_update_pause(Remote *r) {
                 return q;
         channel_set_paused(r->channel, all || one);
         if (all || one) {
-                worker_pause(r->worker);
+                worker_put_back(r->worker);
                 resetter_pause(r->resetter);
         } else
                 remote_kick(r);
@@ -53,6 +57,17 @@ void remote_unpark(Remote *r) {
 
 usec_t remote_action_due(const Remote *r, const QueueItem *item) {
         return worker_action_due(r->worker, item);
+}
+
+int remote_urge(Remote *r, int64_t id) {
+        int q;
+
+        q = store_queue_urge(r->env.store, id, loop_wall(r->env.loop));
+        if (q < 0)
+                return q;
+        worker_put_back(r->worker);
+        remote_kick(r);
+        return 0;
 }
 
 int remote_let_go(Remote *r, int64_t id) {

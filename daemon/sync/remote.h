@@ -92,6 +92,8 @@ usec_t remote_retry_at(const Remote *remote);
 
 /* A reconciliation is under way. */
 bool remote_is_busy(const Remote *remote);
+/* A listing is under way, or waits for its next call. */
+bool remote_is_listing(const Remote *remote);
 /* Something was decided that the next judgement counts: have one soon (remote_retry_at() is then 0), by
  * the listing that there is. */
 void remote_ask_again(Remote *remote);
@@ -108,6 +110,9 @@ void remote_unpark(Remote *remote);
 void remote_kick(Remote *remote);
 /* As worker_action_due(). */
 usec_t remote_action_due(const Remote *remote, const QueueItem *item);
+/* An operator waits for this action, which is waiting: it goes first among its rank, before those too that
+ * were taken up and whose call isn't sent. 0, -errno of the store. */
+int remote_urge(Remote *remote, int64_t id);
 /* As worker_let_go(). */
 int remote_let_go(Remote *remote, int64_t id);
 

@@ -15,7 +15,7 @@ DEFINE_CLEANUP(Resetter *, resetter_free);
 void resetter_start(Resetter *resetter);
 void resetter_kick(Resetter *resetter);
 void resetter_drain(Resetter *resetter);
-/* As worker_pause() and worker_let_go(). */
+/* As worker_put_back() and worker_let_go(). */
 void resetter_pause(Resetter *resetter);
 int resetter_let_go(Resetter *resetter, int64_t id);
 bool resetter_is_idle(const Resetter *resetter);

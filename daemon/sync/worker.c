@@ -255,7 +255,7 @@ void worker_drain(Worker *w) {
         }
 }
 
-void worker_pause(Worker *w) {
+void worker_put_back(Worker *w) {
         take_back(w, 0);
 }
 

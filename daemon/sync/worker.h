@@ -54,8 +54,9 @@ void worker_kick(Worker *worker);
  * when. */
 void worker_drain(Worker *worker);
 bool worker_is_idle(const Worker *worker);
-/* The channel is paused now: what hasn't begun yet goes back to waiting; what has, goes on to its end. */
-void worker_pause(Worker *worker);
+/* What is taken up and hasn't begun yet goes back to waiting: another order, or a pause of the channel;
+ * what has begun goes on to its end. */
+void worker_put_back(Worker *worker);
 /* The row is about to be changed by somebody else. 0: the worker hasn't taken it up, or let it go;
  * -EBUSY: its call is under way. */
 int worker_let_go(Worker *worker, int64_t id);

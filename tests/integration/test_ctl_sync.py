@@ -121,6 +121,24 @@ def test_first_among_its_class(make_daemon, bus, slapd, standin):
     wait_done(bus, 30)
 
 
+@pytest.mark.company(people=2)
+def test_before_those_that_wait_for_the_api(make_daemon, bus, slapd, standin):
+    """One call a second: four are taken up and wait for theirs, and the operator's person goes before them."""
+    make_daemon(target={"rate": {"second": 1, "minute": 1000, "half_hour": 10000}})
+    wait_done(bus, 2)
+    bus.ctl("pause", expect=0)
+    late = [Person(f"late{n}") for n in range(8)]
+    for person in late:
+        slapd.add_person(person, "umbrella")
+    sync(bus, "paused")
+    bus.ctl("resume", expect=0)
+    standin.wait_calls(3, "POST", "/users$")
+    last = max(late, key=lambda p: p.id)                # plans are in this order
+    bus.ctl("sync", last.uid, expect=0)
+    order = [c["body"]["email"] for c in writes(standin)][2:]
+    assert last.email in order[:3], order
+
+
 def test_a_held_plan_holds_everybody(make_daemon, bus, slapd, company):
     make_daemon(first_plan="hold")
     held = bus.ask("status")["targets"][0]["held"]["hash"]
@@ -215,6 +233,37 @@ def test_a_directory_that_is_down(make_daemon, bus, slapd):
     assert steps[-1][:2] == (None, "result") and "nothing is compared" in steps[-1][2]
 
 
+def test_limits_of_the_api(make_daemon, bus, slapd, standin):
+    """Fourteen calls a minute, and they are made."""
+    make_daemon(target={"rate": {"second": 1000, "minute": 14, "half_hour": 350}})
+    wait_done(bus, 10)
+    late = [Person(f"late{n}") for n in range(6)]
+    for person in late:
+        slapd.add_person(person, "umbrella")
+    *_, other, last = sorted(late, key=lambda p: p.id)     # plans are in this order
+    steps = told(bus.ctl("sync", last.uid, "--wait", "0s"))
+    result = told(bus.ctl("sync", other.uid, "--wait", "0s", expect=1))[-1]
+    assert steps[-1][2].startswith("create: done"), "the operator's person had a call that was left"
+    assert re.fullmatch(r"goes on not before 20\d\d-.*Z: the API's limits allow no call until then", result[2]), result
+    assert len([c for c in standin.calls() if not c["path"].endswith("/token")]) <= 14
+
+
+def test_another_role(make_daemon, bus, slapd, company, standin):
+    """Recreated, call by call."""
+    make_daemon()
+    wait_done(bus, 10)
+    slapd.join("umbrella-admins", company.people[3])
+    steps = told(bus.ctl("sync", "p00003", expect=0))
+    assert of(steps, "plan")[0].startswith("recreate, role Full Admin: action ")
+    assert [text for text in of(steps, "call") if ":" not in text] == ["get", "delete", "create-short"], steps
+    assert standin.account("p00003@example.com")["role"] == "Full Admin"
+
+
+def test_a_role_that_is_unknown(make_daemon, bus, slapd, standin):
+    make_daemon(target={"roles": [{"role": "Nonsense"}]})
+    assert "Nonsense" in told(bus.ctl("sync", "p00003", expect=3))[-1][2]
+
+
 def test_paused(make_daemon, bus, slapd):
     make_daemon()
     wait_done(bus, 10)
@@ -295,6 +344,24 @@ def test_a_caller_that_goes_away(make_daemon, bus, slapd, standin):
     slapd.thaw()
     compared(bus, "ok")
     assert sync(bus, "ok") and not daemon.warnings()
+
+
+def test_many_callers(make_daemon, bus, slapd):
+    """Sixteen at once; who goes away makes room."""
+    make_daemon()
+    wait_done(bus, 10)
+    slapd.freeze()
+    callers = [start_ctl(bus, "sync", "p00001") for _ in range(16)]
+    for caller in callers:
+        reads_so_far(caller)
+    assert "16 people are being synced already" in bus.ctl("sync", "p00002", expect=2).err
+    for caller in callers:
+        caller.kill()
+        caller.wait(scaled(5))
+    late = start_ctl(bus, "sync", "p00002")
+    reads_so_far(late)
+    slapd.thaw()
+    assert late.wait(scaled(20)) == 0
 
 
 @pytest.mark.parametrize("how", ["reload", "terminate", "kill"])
