@@ -67,6 +67,17 @@ static int load_held(Case *c) {
         return 0;
 }
 
+static int load_taken_back(Case *c) {
+        _cleanup_(reverted_list_deinit) RevertedList list = { 0 };
+        int r;
+
+        r = store_reverted_list(c->v->store, c->target->name, &list);
+        for (size_t i = 0; r >= 0 && i < list.n; i++)
+                if (str_eq(list.items[i].person, c->person->id))
+                        c->taken_back = list.items[i].action;
+        return r;
+}
+
 static int load(Case *c) {
         const Plan *plan = remote_report(c->remote)->plan;
         const PlanBlocked *blocked = find_blocked(plan, c->person->id);
@@ -82,6 +93,8 @@ static int load(Case *c) {
                         c->link = &c->links->items[i];
         if (r >= 0)
                 r = load_held(c);
+        if (r >= 0)
+                r = load_taken_back(c);
         return r < 0 ? r : store_history_list(store, c->person->id, SIZE_MAX >> 1, take_item, c);
 }
 
@@ -281,6 +294,15 @@ static void say_not_compared(const Case *c, StrBuf *out) {
         }
 }
 
+/* What isn't asked for yet, as while the grace runs, won't be then either. */
+static void say_taken_back(const Case *c, StrBuf *out) {
+        if (c->taken_back > 0)
+                strbuf_printf(out,
+                              "; action %" PRId64 " took something back, and what leads there again isn't "
+                              "asked for until person, account or configuration change",
+                              c->taken_back);
+}
+
 void case_say_next(const Case *c, StrBuf *out) {
         switch (case_next(c)) {
         case CASE_WORKED_ON:
@@ -306,12 +328,15 @@ void case_say_next(const Case *c, StrBuf *out) {
                 break;
         case CASE_IN_STEP:
                 strbuf_puts(out, "nothing: the account is as it shall be, as far as this API can change it");
+                say_taken_back(c, out);
                 break;
         case CASE_LEFT_ALONE:
                 say_notes(c, out);
+                say_taken_back(c, out);
                 break;
         case CASE_NOT_HERE:
                 strbuf_puts(out, "nothing: doesn't belong here, and has no account of ours");
+                say_taken_back(c, out);
                 break;
         }
 }

@@ -37,6 +37,7 @@ typedef struct Case {
         HeldPlan *held;                 /* the plan, or what takes something back; NULL: none */
         const Action *held_action;      /* of it, this person's */
         QueueItem *waiting, *stands;    /* unfinished; suppresses the same wish */
+        int64_t taken_back;             /* the action that took something of theirs back; 0: none */
         QueueItem *latest;              /* the newest of all */
 } Case;
 

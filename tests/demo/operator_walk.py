@@ -92,6 +92,26 @@ class Operator:
         accounts = {p.uid: self.standin.account(p.email) for p in self.promoted}
         return {uid: account and account["role"] for uid, account in accounts.items()}
 
+    def revert(self):
+        heading("That was a mistake: revert")
+        done = [a for a in self.bus.ask("history")["actions"] if (a["action"], a["state"]) == ("recreate", "done")]
+        before = self.stage.last_call()
+        self.stage.ctl("revert", str(done[0]["cycle"]))
+        digest = self.bus.ask("status")["targets"][0]["revert"]["hash"]
+        self.nothing_written(before)
+        self.stage.ctl("approve", digest)
+        wait_for(lambda: set(self.roles_or_none().values()) == {"Read Only"}, 20, "the roles from before")
+        written = len(self.stage.writes(before))
+        sync(self.bus)
+        claim(len(self.stage.writes(before)) == written == 6,
+              "the roles are as before; the directory still says administrators, and nothing is asked for because of it")
+        self.stage.ctl("explain", self.promoted[0].email)
+        say("  The cause is mended too: the group lets them go.")
+        self.stage.ldap("ldapmodify", "demote.ldif", change("delete", "umbrella-admins", self.promoted), quiet=True)
+        sync(self.bus, "ok")
+        claim(len(self.stage.writes(before)) == written, "directory and accounts are in step again")
+
     def walk(self):
         self.reject(self.stale(self.hold_and_look()))
         self.approve()
+        self.revert()

@@ -108,7 +108,7 @@ def test_a_leaver(make_daemon, bus, slapd, company, standin):
     assert [(a["action"], a["address"], a["after"]["role"]) for a in plan["actions"]] == [("create", bob.email, "Read Only")]
     bus.ctl("approve", plan["hash"], expect=0)
     wait_done(bus, 11)
-    assert bob.email in standin.emails()
+    assert bob.email in standin.emails() and "took something back" in next_of(bus, bob)
     link = bus.ask("explain", bob.id)["targets"][0]["link"]
     assert link["remote_id"] and link["origin"] == "created"
     nothing_more(bus, standin, cycles=5)
