@@ -161,12 +161,6 @@ static const char *const steps[] = {
         "CREATE INDEX action_state ON action (target, state, due, kind) WHERE finished IS NULL;"
         "PRAGMA user_version = 6;",
 
-        /* … and from one that has all that the question names: no row is fetched for it. */
-        "DROP INDEX action_state;"
-        "CREATE INDEX action_state ON action (target, state, due) WHERE finished IS NULL;"
-        "CREATE INDEX action_load ON action (target, kind, state, due, finished) WHERE finished IS NULL;"
-        "PRAGMA user_version = 7;",
-
         /* Actions that take others back, and what is no longer asked for because of them: `basis` is the
          * person and the rules as they were then, `account` the account afterwards, NULL: not seen yet. */
         "ALTER TABLE action ADD COLUMN reverts INTEGER NOT NULL DEFAULT 0;"
@@ -180,6 +174,12 @@ static const char *const steps[] = {
         " PRIMARY KEY (target, person)"
         ") STRICT, WITHOUT ROWID;"
         "PRAGMA user_version = 7;",
+
+        /* How much is queued, from an index that has all that the question names: no row is fetched. */
+        "DROP INDEX action_state;"
+        "CREATE INDEX action_state ON action (target, state, due) WHERE finished IS NULL;"
+        "CREATE INDEX action_load ON action (target, kind, state, due, finished) WHERE finished IS NULL;"
+        "PRAGMA user_version = 8;",
 };
 
 /* The first number that a question asked at opening answers with; its text is a constant of ours. */
