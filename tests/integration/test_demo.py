@@ -14,7 +14,7 @@ import pytest
 from lib.daemon import find_binary
 from lib.process import end, scaled, spawn, wait_for
 
-CHAPTERS = 14 if os.geteuid() == 0 else 10
+CHAPTERS = 15 if os.geteuid() == 0 else 10
 DEMO = os.path.normpath(f"{os.path.dirname(os.path.abspath(__file__))}/../../demo")
 
 
