@@ -123,12 +123,6 @@ static int of_enable(Revert *r) {
         return disable(r);
 }
 
-static bool is_taken(const Revert *r) {
-        char key[ADDRESS_MAX + 1];
-
-        return address_key_buf(r->done->before.address, key, NULL) == 0 &&
-               accounts_by_key(r->in->accounts, key);
-}
 
 static const char *name_of(const Revert *r, const char *before, PersonField f) {
         const Person *p = r->in->person;
@@ -157,12 +151,16 @@ static int fill_created(Revert *r) {
 
 static int of_delete(Revert *r) {
         const RevertInput *in = r->in;
+        char key[ADDRESS_MAX + 1];
 
         if (in->link)
                 return refuse(r, "the person has an account here again");
         if (!r->done->has_before || str_empty(r->done->before.address))
                 return refuse(r, "the history doesn't say how the account was");
-        if (is_taken(r))
+        /* What is no address can't be held against others. */
+        if (address_key_buf(r->done->before.address, key, NULL) != 0)
+                return refuse(r, "its address isn't one");
+        if (accounts_by_key(in->accounts, key))
                 return refuse(r, "an account with this address is there again");
         if (!in->capabilities->create || !in->target->create)
                 return refuse(r, "accounts aren't created here");

@@ -243,6 +243,10 @@ static void test_delete_lacks_something(void **state _unused_) {
         done.before.role = NULL;
         setup(&w, TARGET_UMBRELLA);
         refused(&w, &done, "which role");
+        done = deleted;
+        done.before.address = "nobody";
+        setup(&w, TARGET_UMBRELLA);
+        refused(&w, &done, "isn't one");
         setup(&w, TARGET_UMBRELLA);
         w.target.create = false;
         refused(&w, &deleted, "aren't created");
