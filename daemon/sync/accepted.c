@@ -83,3 +83,22 @@ int accepted_remember(Store *store, const TargetConfig *target, Accepted *a) {
                 r = remember(store, "expect", target, a->expect);
         return r;
 }
+
+int accepted_freeze(Store *store, const TargetConfig *target, const Accepted *a) {
+        int r;
+
+        r = remember(store, "frozen-rules", target, a->rules);
+        return r < 0 ? r : remember(store, "frozen-expect", target, a->expect);
+}
+
+int accepted_thaw(Store *store, const TargetConfig *target, Accepted *a) {
+        _cleanup_(freep) char *rules = NULL, *expect = NULL;
+        int r;
+
+        r = recall(store, "frozen-rules", target, &rules);
+        if (r >= 0)
+                r = recall(store, "frozen-expect", target, &expect);
+        if (r < 0 || !str_eq(rules, a->rules) || !str_eq(expect, a->expect))
+                return r;
+        return accepted_remember(store, target, a);
+}

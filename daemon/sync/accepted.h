@@ -19,3 +19,8 @@ int accepted_load(Store *store, const Config *config, const TargetConfig *target
 /* From now on the plans that go by what is configured now are as any other. As above; what it says is right
  * once it is committed. */
 int accepted_remember(Store *store, const TargetConfig *target, Accepted *a);
+/* A plan is frozen by what is configured now. */
+int accepted_freeze(Store *store, const TargetConfig *target, const Accepted *a);
+/* That plan was approved, and so is what is configured now, unless it has changed in between: nobody has
+ * seen what comes of that. */
+int accepted_thaw(Store *store, const TargetConfig *target, Accepted *a);

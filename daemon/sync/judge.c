@@ -244,8 +244,8 @@ static int ask_policy(const JudgeInput *in, const Open *open, const Accepted *ac
 }
 
 /* The frozen plan stays while all of it is asked for; else what is open now is frozen. */
-static int hold(const JudgeInput *in, const Open *open, HeldPlan **before, const char *reason,
-                Judgement *j) {
+static int hold(const JudgeInput *in, const Open *open, const Accepted *accepted, HeldPlan **before,
+                const char *reason, Judgement *j) {
         int r;
 
         if (*before && still_asked_for(*before, in->plan)) {
@@ -254,6 +254,8 @@ static int hold(const JudgeInput *in, const Open *open, HeldPlan **before, const
         }
         r = store_held_put(in->store, in->target->name, HELD_PLAN, j->hash, reason, open->plan.actions,
                            open->plan.n_actions, held_since(in, *before));
+        if (r >= 0)
+                r = accepted_freeze(in->store, in->target, accepted);
         if (r < 0)
                 return r;
         return store_held_get(in->store, in->target->name, HELD_PLAN, &j->held);
@@ -288,7 +290,7 @@ static int let_held_go(const JudgeInput *in, const HeldPlan *held, Accepted *acc
         r = store_held_drop(in->store, in->target->name, HELD_PLAN);
         if (r < 0)
                 return r;
-        return accepted_remember(in->store, in->target, accepted);
+        return accepted_thaw(in->store, in->target, accepted);
 }
 
 /* ---- an operator's file ---- */
@@ -393,7 +395,7 @@ static int judge_rest(const JudgeInput *in, Accepted *accepted, const HeldPlan *
                 return r;
         r = resets_record(in->store, in->target->name, in->resets);
         if (r >= 0)
-                r = waits ? hold(in, &open, before, reason.data, j)
+                r = waits ? hold(in, &open, accepted, before, reason.data, j)
                           : let_go(in, &open, approved, accepted, j);
         return end(in->store, r);
 }

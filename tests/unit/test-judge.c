@@ -147,6 +147,27 @@ static void test_two_approvals(void **state) {
         world_free(&w);
 }
 
+/* Who approves a plan has seen what it was frozen by, and not what came with another configuration. */
+static void test_rules_that_changed_since(void **state) {
+        const Action actions[] = { create("bob", "Read Only"), create("carol", "Read Only"),
+                                   create("dave", "Full Admin") };
+        char held[PLAN_HASH_LEN + 1], *const approvals[] = { held };
+        World w = world_new(*state);
+
+        w.target.limits.create = 1;
+        judge(&w, NULL, 0, NULL, 0);
+        judge(&w, actions, 2, NULL, 0);
+        assert_non_null(w.j.held);
+        memcpy(held, w.j.held->hash, sizeof(held));
+        w.role.role = (char *) "Full Admin";
+        judge(&w, actions, 3, approvals, 1);
+        assert_true(approval_was_used(&w.j.approved, held));
+        assert_int_equal(w.j.n_queued, 2);
+        assert_non_null(w.j.held);
+        assert_non_null(strstr(w.j.held->reason, "roles"));
+        world_free(&w);
+}
+
 /* ---- an operator's file ---- */
 
 static char *bring(World *w, const Action *actions, size_t n, char hash[static PLAN_HASH_LEN + 1]) {
@@ -302,6 +323,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_busy_accepts_no_rules, setup_store, teardown_store),
                 cmocka_unit_test_setup_teardown(test_empty_accepts_rules, setup_store, teardown_store),
                 cmocka_unit_test_setup_teardown(test_two_approvals, setup_store, teardown_store),
+                cmocka_unit_test_setup_teardown(test_rules_that_changed_since, setup_store, teardown_store),
                 cmocka_unit_test_setup_teardown(test_file_of_a_part, setup_store, teardown_store),
                 cmocka_unit_test_setup_teardown(test_file_of_all, setup_store, teardown_store),
                 cmocka_unit_test_setup_teardown(test_file_is_stale, setup_store, teardown_store),
