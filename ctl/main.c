@@ -235,7 +235,7 @@ static const Verb verbs[] = {
                  show_orphans, NULL},
                 {"health", "", 0, 0, "one line for a monitoring system; exit code 0, 1, 2 or 3", NULL, NULL,
                  NULL, run_health},
-                {"check", "", 0, 0, "configuration, directory and targets, each looked at now",
+                {"check", "", 0, 0, "does each part work: configuration, directory, targets; the way out",
                  "idsyncd --check", ask_check, show_check, NULL},
                 {"approve", "HASH", 1, 1, "let exactly this held plan go ahead",
                  "idsyncd --once --approve HASH", ask_approve, show_message, NULL},
@@ -245,14 +245,14 @@ static const Verb verbs[] = {
                  NULL, ask_reject, show_message, NULL},
                 {"revert", "CYCLE", 1, 1, "plan to take back what a cycle did; held until it is approved",
                  NULL, ask_revert, show_revert, NULL},
-                {"retry", "ID", 1, 1, "try a dead letter or dropped action again", NULL, ask_retry,
-                 show_message, NULL},
+                {"retry", "ID", 1, 1, "try a dead letter, or a dropped or rejected action, again", NULL,
+                 ask_retry, show_message, NULL},
                 {"drop", "ID", 1, 1, "take an action out of the queue, until what it wants changes", NULL,
                  ask_drop, show_message, NULL},
                 {"pause", "[TARGET]", 0, 1,
                  "write nothing there; without TARGET: nowhere. Survives restarts", NULL, ask_pause,
                  show_message, NULL},
-                {"resume", "[TARGET]", 0, 1, "go on; ends parking after refused credentials too", NULL,
+                {"resume", "[TARGET]", 0, 1, "go on; ends parking and quarantine too", NULL,
                  ask_resume, show_message, NULL},
                 {"sync", "[PERSON] [--full]", 0, 1,
                  "read the directory and compare now; PERSON: with each step told, as far as it goes",
@@ -276,21 +276,30 @@ static void print_help(void) {
                 printf("  %-26s %s\n", left, verbs[i].help);
         }
         puts("\n"
-             "      --json        one JSON document, as org.idsyncd1(5) has it\n"
-             "  -h, --help        this text\n"
-             "      --version     version\n"
+             "      --json         one JSON document, as org.idsyncd1(5) has it\n"
+             "  -o, --output FILE  of plan: the new file\n"
+             "      --dead         of queue\n"
+             "      --csv          of orphans: for a spreadsheet\n"
+             "      --full         of sync: the whole directory, each target's accounts to the last page\n"
+             "      --target T     of reset and sync PERSON: the target's name\n"
+             "      --wait D       of sync PERSON: wait for what is due within D (default 60s)\n"
+             "  -h, --help         this text\n"
+             "      --version      version\n"
              "\n"
              "Why has Bob no account?      idsyncctl explain bob@example.com\n"
              "Bring him in step now.       idsyncctl sync bob@example.com\n"
              "What will happen next?       idsyncctl status; idsyncctl plan\n"
-             "Take back what was done?     idsyncctl history; idsyncctl revert CYCLE, then approve\n"
              "A plan is held. What is it?  idsyncctl plan TARGET, then approve or reject its hash\n"
+             "Take back what was done?     idsyncctl history; idsyncctl revert CYCLE, then approve\n"
+             "What doesn't work?           idsyncctl check\n"
              "\n"
-             "Exit codes: 0 done; of status and plan: 1 differences remain, 3 configuration, 4 directory, "
-             "5 target, 6 a plan is held;\n"
-             "2 usage, or refused; 6 the approval is stale; 7 state directory; 8 the daemon or the bus "
-             "isn't there; 70 a fault.\n"
-             "health: 0 OK, 1 warning, 2 critical, 3 unknown. See idsyncctl(1).");
+             "Exit codes: 0 done; 2 usage, or refused; 6 the approval is stale; 7 state directory; 8 the "
+             "daemon or the bus isn't\n"
+             "there; 70 a fault. Of what tells a state (status, plan, check, sync PERSON): 1 differences "
+             "remain, 3 configuration,\n"
+             "4 directory, 5 target, 6 a plan is held. Of health: 0 OK, 1 warning, 2 critical, 3 "
+             "unknown.\n"
+             "See idsyncctl(1).");
 }
 
 static const Verb *find_verb(const char *name) {
