@@ -15,6 +15,9 @@ from lib.company import PEOPLE, group_dn
 from lib.process import wait_for
 
 
+SOURCE = os.environ.get("IDSYNCD_SRCDIR") or os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
+
+
 @pytest.fixture
 def runner(make_idsyncd):
     """No directory and no API: nothing here may need them."""
@@ -42,6 +45,33 @@ def problems(result):
 def test_right_configuration(runner):
     result = check(runner)
     assert result.code == 0 and result.out == "" and result.err == "", result
+
+
+def examples():
+    """Those of the manual page and the README, each made a whole configuration: (name, text)."""
+    with open(f"{SOURCE}/man/idsyncd.conf.5.rst") as page_file, open(f"{SOURCE}/README.md") as readme_file:
+        page, readme = page_file.read(), readme_file.read()
+    blocks = re.findall(r"::\n\n((?:    .*\n|\n)+)", page)
+    directories, targets, expect = ([block for block in blocks if block.lstrip().startswith(f"{key} =")]
+                                    for key in ("directory", "targets", "expect"))
+    assert len(directories) == 3 and len(targets) == len(expect) == 1
+    yield from ((f"page-{i}", block + targets[0] + expect[0]) for i, block in enumerate(directories))
+    text = re.search(r"```\n(directory = .*?)```", readme, re.DOTALL).group(1)
+    yield "readme", text
+    rows = [re.findall(r"`([^`]*)`", line) for line in readme.splitlines() if re.match(r"\| `(attributes|disabled)` ", line)]
+    assert len(rows) == 2
+    for i in (1, 2):
+        yield f"readme-{i}", text.replace("{\n", "{\n" + "".join(f"{row[0]} = {row[i]};\n" for row in rows), 1)
+
+
+@pytest.mark.parametrize("text", [pytest.param(text, id=name) for name, text in examples()])
+def test_examples(runner, text):
+    runner.credentials |= {"ldap-password": "of-nothing"}
+    runner.write()
+    with open(runner.config_path, "w") as out:
+        out.write(text)
+    result = check(runner, write=False)
+    assert result.code == 0 and result.out == result.err == "", result
 
 
 TEN_MISTAKES = """directory = {{
