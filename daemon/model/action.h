@@ -52,6 +52,8 @@ typedef struct Action {
         /* The number of the done action that this one takes back, 0: none. No part of what an action is:
          * neither order nor hash know it. */
         int64_t reverts;
+        /* A create of what somebody removed at the API, which waits for a person; neither that. */
+        bool again;
 } Action;
 
 /* Canonical JSON of a state (RFC 8259, no white space): keys in the order of their bytes, stated members

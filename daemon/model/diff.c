@@ -339,10 +339,10 @@ static int guard(Diff *d) {
                         continue;
                 }
                 last_of_take(last_of, a);
-                if (a->kind == ACTION_CREATE && d->target->gone == GONE_HOLD)
-                        plan->has_gone_create |=
-                                strindex_find(&d->by_person, d->in->links->items, a->person) != NONE;
-                plan->actions[kept++] = *a;
+                plan->actions[kept] = *a;
+                plan->actions[kept++].again =
+                        a->kind == ACTION_CREATE && d->target->gone == GONE_HOLD &&
+                        strindex_find(&d->by_person, d->in->links->items, a->person) != NONE;
         }
         plan->n_actions = kept;
         return 0;

@@ -192,12 +192,13 @@ int plan_finish(Plan *plan) {
         sort(plan->drift, plan->n_drift, sizeof(*plan->drift), drift_compare);
         sort(plan->notes, plan->n_notes, sizeof(*plan->notes), note_compare);
         memset(plan->count, 0, sizeof(plan->count));
-        plan->adopts_and_changes = plan->has_relink = false;
+        plan->adopts_and_changes = plan->has_relink = plan->has_gone_create = false;
         for (size_t i = 0; i < plan->n_actions; i++) {
                 const Action *a = &plan->actions[i];
 
                 plan->count[a->kind]++;
                 plan->has_relink |= a->kind == ACTION_RELINK;
+                plan->has_gone_create |= a->again;
                 plan->adopts_and_changes |= a->kind == ACTION_ADOPT && a->has_after;
         }
         return plan_hash(plan->target, plan->actions, plan->n_actions, plan->hash);

@@ -55,6 +55,7 @@ static void open_add(Open *o, const Action *a) {
         o->plan.count[a->kind]++;
         o->plan.adopts_and_changes |= a->kind == ACTION_ADOPT && a->has_after;
         o->plan.has_relink |= a->kind == ACTION_RELINK;
+        o->plan.has_gone_create |= a->again;
         if (a->kind != ACTION_ADOPT)
                 o->n_acts++;
 }
@@ -74,7 +75,7 @@ static int find_open(const JudgeInput *in, const HeldPlan *went, Judgement *j, O
         ret->plan = *plan;
         memset(ret->plan.count, 0, sizeof(ret->plan.count));
         ret->plan.n_actions = 0;
-        ret->plan.adopts_and_changes = ret->plan.has_relink = false;
+        ret->plan.adopts_and_changes = ret->plan.has_relink = ret->plan.has_gone_create = false;
         ret->plan.actions = calloc(plan->n_actions + 1, sizeof(Action));
         if (!ret->plan.actions)
                 return -ENOMEM;

@@ -318,6 +318,28 @@ static void test_relink(void **state) {
         world_free(&w);
 }
 
+/* Somebody decided that what was removed at the API stays away: others needn't wait for that. */
+static void test_rejected_gone_create(void **state) {
+        const QueueChange dropped = { .state = QUEUE_DROPPED };
+        Action actions[] = { create("bob", "Read Only"), create("carol", "Read Only") };
+        Fixture *f = *state;
+        World w = world_new(f);
+        int64_t id;
+
+        actions[0].again = true;
+        judge(&w, actions, 2, NULL, 0);
+        assert_non_null(w.j.held);
+        assert_non_null(strstr(w.j.held->reason, "gone"));
+        ok(store_queue_put(f->store, "t", &actions[0], 1, true, USEC_PER_DAY, &id, NULL));
+        ok(store_queue_change(f->store, id, &dropped, USEC_PER_DAY));
+        ok(store_held_drop(f->store, "t", HELD_PLAN));
+        judge(&w, actions, 2, NULL, 0);
+        assert_null(w.j.held);
+        assert_int_equal(w.j.n_suppressed, 1);
+        assert_int_equal(w.j.n_queued, 1);
+        world_free(&w);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(test_busy_accepts_no_rules, setup_store, teardown_store),
@@ -330,6 +352,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_file_without_approval, setup_store, teardown_store),
                 cmocka_unit_test_setup_teardown(test_file_waits_for_nobody, setup_store, teardown_store),
                 cmocka_unit_test_setup_teardown(test_relink, setup_store, teardown_store),
+                cmocka_unit_test_setup_teardown(test_rejected_gone_create, setup_store, teardown_store),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
