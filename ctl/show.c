@@ -8,16 +8,6 @@
 #include "base/strings.h"
 #include "table.h"
 
-static const char *or_none(const char *text) {
-        return text ? text : "-";
-}
-
-static void print_text(const char *text) {
-        char buf[4096];
-
-        fputs(str_printable(or_none(text), buf, sizeof(buf)), stdout);
-}
-
 /* ---- status ---- */
 
 static void print_queue(struct json_object *doc) {
@@ -182,141 +172,6 @@ int show_health(struct json_object *doc) {
         return health;
 }
 
-/* ---- lists of actions ---- */
-
-static const char *role_of(struct json_object *action) {
-        const char *after = json_text(json_member(action, "after"), "role");
-
-        return after ? after : json_text(json_member(action, "before"), "role");
-}
-
-static void add_id(Table *t, struct json_object *action) {
-        if (json_number(action, "id") > 0)
-                table_addf(t, "%" PRId64, json_number(action, "id"));
-        else
-                table_add(t, NULL);
-}
-
-static void add_action(Table *t, struct json_object *action) {
-        table_add(t, json_text(action, "state"));
-        table_add(t, json_text(action, "action"));
-        table_add(t, json_text(action, "address") ?: json_text(action, "person"));
-        table_add(t, role_of(action));
-        table_add(t, json_text(action, "detail") ?: json_text(action, "outcome"));
-}
-
-static void print_planned(struct json_object *target) {
-        struct json_object *list = NULL;
-        size_t n = json_list(target, "actions", &list);
-        _cleanup_(table_deinit) Table t = { 0 };
-
-        if (n == 0) {
-                puts("nothing is asked for");
-                return;
-        }
-        table_init(&t, HEAD("ID", "STATE", "ACTION", "ACCOUNT", "ROLE", "DETAIL"), 6);
-        for (size_t i = 0; i < n; i++) {
-                struct json_object *action = json_object_array_get_idx(list, i);
-
-                add_id(&t, action);
-                add_action(&t, action);
-        }
-        table_print(&t, stdout);
-}
-
-void show_queue(struct json_object *doc) {
-        struct json_object *list = NULL;
-        size_t n = json_list(doc, "actions", &list);
-        _cleanup_(table_deinit) Table t;
-
-        table_init(&t, HEAD("TARGET", "ID", "QUEUED", "STATE", "ACTION", "ACCOUNT", "ROLE", "DETAIL"), 8);
-        for (size_t i = 0; i < n; i++) {
-                struct json_object *action = json_object_array_get_idx(list, i);
-
-                table_add(&t, json_text(action, "target"));
-                add_id(&t, action);
-                table_add(&t, json_text(action, "queued"));
-                add_action(&t, action);
-        }
-        table_print(&t, stdout);
-        if (json_number(doc, "left_out") > 0)
-                printf("... and %" PRId64 " more\n", json_number(doc, "left_out"));
-}
-
-/* Two people may have one address, and somebody none. */
-static void print_name(struct json_object *item) {
-        const char *dn = json_text(item, "dn"), *address = json_text(item, "address");
-
-        print_text(dn ?: address ?: json_text(item, "person"));
-        if (dn && address) {
-                printf(", ");
-                print_text(address);
-        }
-}
-
-static void print_people(struct json_object *target, const char *key, const char *word, const char *what) {
-        struct json_object *list = NULL;
-        size_t n = json_list(target, key, &list);
-
-        for (size_t i = 0; i < n; i++) {
-                struct json_object *item = json_object_array_get_idx(list, i);
-
-                printf("%-9s ", word);
-                print_name(item);
-                printf(": ");
-                print_text(json_text(item, what));
-                if (str_eq(key, "drift")) {
-                        printf(" is \"");
-                        print_text(json_text(item, "directory"));
-                        printf("\" in the directory, \"");
-                        print_text(json_text(item, "account"));
-                        printf("\" at the account");
-                }
-                putchar('\n');
-        }
-}
-
-static void print_revert(const char *name, struct json_object *plan) {
-        const char *hash = json_text(plan, "hash");
-
-        printf("%s: plan %s %s\n", or_none(name), or_none(hash), or_none(json_text(plan, "reason")));
-        print_planned(plan);
-        printf("to let it go ahead: idsyncctl approve %s; to refuse it: idsyncctl reject %s\n",
-               or_none(hash), or_none(hash));
-}
-
-static void print_plan(struct json_object *target) {
-        const char *hash = json_text(target, "hash"), *state = json_text(target, "state");
-
-        printf("%s: %s, %" PRId64 " accounts\n", or_none(json_text(target, "name")), or_none(state),
-               json_number(target, "accounts"));
-        if (json_text(target, "reason")) {
-                printf("    ");
-                print_text(json_text(target, "reason"));
-                putchar('\n');
-        }
-        print_planned(target);
-        print_people(target, "blocked", "blocked", "reason");
-        print_people(target, "drift", "drift", "field");
-        print_people(target, "notes", "note", "reason");
-        if (str_eq(state, "held") && hash)
-                printf("to let it go ahead: idsyncctl approve %s; to refuse it: idsyncctl reject %s\n", hash,
-                       hash);
-        if (json_member(target, "revert"))
-                print_revert(json_text(target, "name"), json_member(target, "revert"));
-}
-
-void show_plan(struct json_object *doc) {
-        struct json_object *list = NULL;
-        size_t n = json_list(doc, "targets", &list);
-
-        for (size_t i = 0; i < n; i++) {
-                if (i > 0)
-                        putchar('\n');
-                print_plan(json_object_array_get_idx(list, i));
-        }
-}
-
 /* ---- steps and messages ---- */
 
 void show_step(struct json_object *step) {
@@ -328,31 +183,6 @@ void show_step(struct json_object *step) {
         print_text(json_text(step, "text"));
         putchar('\n');
         (void) fflush(stdout);
-}
-
-void show_revert(struct json_object *doc) {
-        struct json_object *targets = NULL, *list = NULL;
-        size_t n = json_list(doc, "targets", &targets);
-
-        for (size_t i = 0; i < n; i++) {
-                struct json_object *target = json_object_array_get_idx(targets, i);
-                size_t n_cant = json_list(target, "not", &list);
-
-                if (json_text(target, "hash"))
-                        print_revert(json_text(target, "name"), target);
-                else
-                        printf("%s: nothing can be taken back\n", or_none(json_text(target, "name")));
-                for (size_t k = 0; k < n_cant; k++) {
-                        struct json_object *item = json_object_array_get_idx(list, k);
-                        const char *address = json_text(item, "address");
-
-                        printf("not       %s ", or_none(json_text(item, "action")));
-                        print_text(address ? address : json_text(item, "person"));
-                        printf(": ");
-                        print_text(json_text(item, "reason"));
-                        putchar('\n');
-                }
-        }
 }
 
 void show_message(struct json_object *doc) {

@@ -124,3 +124,13 @@ size_t json_list(struct json_object *object, const char *key, struct json_object
         *ret = member;
         return json_object_array_length(member);
 }
+
+const char *or_none(const char *text) {
+        return text ? text : "-";
+}
+
+void print_text(const char *text) {
+        char buf[4096];
+
+        fputs(str_printable(or_none(text), buf, sizeof(buf)), stdout);
+}

@@ -30,3 +30,7 @@ bool json_true(struct json_object *object, const char *key);
 struct json_object *json_member(struct json_object *object, const char *key);
 /* Its items; 0 where it is no list. */
 size_t json_list(struct json_object *object, const char *key, struct json_object **ret);
+
+/* One text, its control characters made visible. */
+void print_text(const char *text);
+const char *or_none(const char *text);
