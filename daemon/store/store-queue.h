@@ -61,10 +61,10 @@ int store_queue_put(Store *store, const char *target, const Action *a, int64_t c
 int store_queue_probe(Store *store, const char *target, const Action *a, int64_t *ret_id, QueuePut *ret_put);
 /* `actions` are all that the plan asks for at the target, suppressed ones too. Waiting actions that aren't
  * among them are dropped without suppressing anything (but resets, and recreates whose first step was
- * begun); suppressions of wishes that aren't among them end, but for a recreate's whose first step was
- * begun: its account may be away. *ret_dropped may be NULL. */
-int store_queue_keep_only(Store *store, const char *target, const Action *actions, size_t n, usec_t wall,
-                          size_t *ret_dropped);
+ * begun); suppressions of wishes that aren't among them end if lift is set, but for a recreate's whose
+ * first step was begun: its account may be away. *ret_dropped may be NULL. */
+int store_queue_keep_only(Store *store, const char *target, const Action *actions, size_t n, bool lift,
+                          usec_t wall, size_t *ret_dropped);
 
 /* Nothing waits longer than that: a row that seems to was put off before the wall clock was set back, and is
  * due. */

@@ -234,13 +234,14 @@ static int find_unwanted(Store *store, StatementId id, const char *target, const
         return 0;
 }
 
-static int keep_only(Store *store, const char *target, const WishHash *hashes, size_t n, usec_t wall,
-                     size_t *ret_dropped) {
+static int keep_only(Store *store, const char *target, const WishHash *hashes, size_t n, bool lift,
+                     usec_t wall, size_t *ret_dropped) {
         _cleanup_(freep) int64_t *waiting = NULL, *standing = NULL;
         size_t n_waiting = 0, n_standing = 0;
-        int r;
+        int r = 0;
 
-        r = find_unwanted(store, SQL_ACTION_STANDING, target, hashes, n, &standing, &n_standing);
+        if (lift)
+                r = find_unwanted(store, SQL_ACTION_STANDING, target, hashes, n, &standing, &n_standing);
         if (r == 0)
                 r = find_unwanted(store, SQL_ACTION_WAITING, target, hashes, n, &waiting, &n_waiting);
         for (size_t i = 0; i < n_standing && r == 0; i++)
@@ -251,8 +252,8 @@ static int keep_only(Store *store, const char *target, const WishHash *hashes, s
         return r;
 }
 
-int store_queue_keep_only(Store *store, const char *target, const Action *actions, size_t n, usec_t wall,
-                          size_t *ret_dropped) {
+int store_queue_keep_only(Store *store, const char *target, const Action *actions, size_t n, bool lift,
+                          usec_t wall, size_t *ret_dropped) {
         _cleanup_(freep) WishHash *hashes = NULL;
         size_t dropped = 0;
         int r;
@@ -263,7 +264,7 @@ int store_queue_keep_only(Store *store, const char *target, const Action *action
         r = store_begin(store);
         if (r < 0)
                 return r;
-        r = store_end(store, keep_only(store, target, hashes, n, wall, &dropped));
+        r = store_end(store, keep_only(store, target, hashes, n, lift, wall, &dropped));
         if (r == 0 && ret_dropped)
                 *ret_dropped = dropped;
         return r;

@@ -244,12 +244,17 @@ static int ask_policy(const JudgeInput *in, const Open *open, const Accepted *ac
         return r == 0 && in->doubt ? POLICY_E_HOLD : r;
 }
 
+/* A read that proves no absence asks for no removal: a frozen plan neither shrinks nor goes by that. */
+static bool stays_frozen(const JudgeInput *in, const HeldPlan *before) {
+        return before && (!in->absence_proven || still_asked_for(before, in->plan));
+}
+
 /* The frozen plan stays while all of it is asked for; else what is open now is frozen. */
 static int hold(const JudgeInput *in, const Open *open, const Accepted *accepted, HeldPlan **before,
                 const char *reason, Judgement *j) {
         int r;
 
-        if (*before && still_asked_for(*before, in->plan)) {
+        if (stays_frozen(in, *before)) {
                 j->held = TAKE(*before);
                 return 0;
         }
@@ -273,10 +278,11 @@ static int let_go(const JudgeInput *in, const Open *open, bool approved, Accepte
         if (r < 0)
                 return r;
         j->n_open = 0;
-        /* Empty only because somebody rejected what was in it, or because it waits for what is under way:
-         * nobody has approved of these rules. Nor where they break an expectation. */
-        if (open->n_acts == 0 &&
-            (j->n_suppressed + j->n_busy > 0 || (j->expect.n_failed > 0 && !approved)))
+        /* Empty only because somebody rejected what was in it, because it waits for what is under way, or
+         * because no removal is proven: nobody has approved of these rules. Nor where they break an
+         * expectation. */
+        if (open->n_acts == 0 && (j->n_suppressed + j->n_busy > 0 || !in->absence_proven ||
+                                  (j->expect.n_failed > 0 && !approved)))
                 return 0;
         return accepted_remember(in->store, in->target, accepted);
 }
@@ -390,7 +396,7 @@ static int judge_rest(const JudgeInput *in, Accepted *accepted, const HeldPlan *
         approved = judge_is_approved(in, j->hash);
         if (approved)
                 judgement_use_approval(j, j->hash);
-        waits = r == POLICY_E_HOLD && !approved;
+        waits = !approved && (r == POLICY_E_HOLD || (*before && !in->absence_proven));
         r = store_begin(in->store);
         if (r < 0)
                 return r;
@@ -409,8 +415,9 @@ static int settle_earlier(const JudgeInput *in, Accepted *accepted, HeldPlan **b
         size_t dropped;
         int r;
 
+        /* What an unproven read doesn't ask for is rejected as before. */
         r = store_queue_keep_only(in->store, in->target->name, in->plan->actions, in->plan->n_actions,
-                                  in->wall, &dropped);
+                                  in->absence_proven, in->wall, &dropped);
         if (r < 0)
                 return r;
         r = reverts_settle(in, j);

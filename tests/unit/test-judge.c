@@ -13,6 +13,7 @@ typedef struct World {
         People people;
         Resets resets;
         Judgement j;
+        bool unproven;                  /* the read proves no absence */
 } World;
 
 static World world_new(Fixture *f) {
@@ -65,7 +66,7 @@ static void judge(World *w, const Action *actions, size_t n, char *const *approv
                 .n_approvals = n_approvals,
                 .cycle = 1,
                 .wall = USEC_PER_DAY,
-                .absence_proven = true,
+                .absence_proven = !w->unproven,
         };
 
         w->target.roles = &w->role;
@@ -318,6 +319,62 @@ static void test_relink(void **state) {
         world_free(&w);
 }
 
+static Action delete(const char *person, const char *remote_id) {
+        return (Action){ .kind = ACTION_DELETE, .person = person, .address = "x@example.com",
+                         .remote_id = remote_id, .has_before = true };
+}
+
+/* What a read without proof doesn't ask for is neither out of a held plan, nor asked for anew later. */
+static void test_unproven_changes_nothing(void **state) {
+        const QueueChange dropped = { .state = QUEUE_DROPPED };
+        const Action actions[] = { create("dave", "Read Only"), delete("bob", "1"), delete("carol", "2") };
+        char hash[PLAN_HASH_LEN + 1];
+        Fixture *f = *state;
+        World w = world_new(f);
+        int64_t id;
+
+        w.target.limits.delete = 1;
+        judge(&w, actions, 3, NULL, 0);
+        assert_non_null(w.j.held);
+        memcpy(hash, w.j.held->hash, sizeof(hash));
+        w.unproven = true;
+        judge(&w, actions, 1, NULL, 0);
+        assert_non_null(w.j.held);
+        assert_string_equal(w.j.held->hash, hash);
+        assert_int_equal(w.j.n_queued, 0);
+        judge(&w, NULL, 0, NULL, 0);
+        assert_non_null(w.j.held);
+
+        for (size_t i = 0; i < 3; i++) {
+                ok(store_queue_put(f->store, "t", &actions[i], 1, true, USEC_PER_DAY, &id, NULL));
+                ok(store_queue_change(f->store, id, &dropped, USEC_PER_DAY));
+        }
+        ok(store_held_drop(f->store, "t", HELD_PLAN));
+        judge(&w, NULL, 0, NULL, 0);
+        w.unproven = false;
+        judge(&w, &actions[1], 1, NULL, 0);
+        assert_int_equal(w.j.n_suppressed, 1);
+        assert_int_equal(w.j.n_queued, 0);
+        world_free(&w);
+}
+
+/* Nobody has seen what another mind of the configuration would take away. */
+static void test_unproven_accepts_no_rules(void **state) {
+        const Action gone = delete("bob", "1");
+        World w = world_new(*state);
+
+        w.target.limits.delete = 10;
+        judge(&w, NULL, 0, NULL, 0);
+        w.role.role = (char *) "Full Admin";
+        w.unproven = true;
+        judge(&w, NULL, 0, NULL, 0);
+        w.unproven = false;
+        judge(&w, &gone, 1, NULL, 0);
+        assert_non_null(w.j.held);
+        assert_non_null(strstr(w.j.held->reason, "roles"));
+        world_free(&w);
+}
+
 /* Somebody decided that what was removed at the API stays away: others needn't wait for that. */
 static void test_rejected_gone_create(void **state) {
         const QueueChange dropped = { .state = QUEUE_DROPPED };
@@ -353,6 +410,8 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_file_waits_for_nobody, setup_store, teardown_store),
                 cmocka_unit_test_setup_teardown(test_relink, setup_store, teardown_store),
                 cmocka_unit_test_setup_teardown(test_rejected_gone_create, setup_store, teardown_store),
+                cmocka_unit_test_setup_teardown(test_unproven_changes_nothing, setup_store, teardown_store),
+                cmocka_unit_test_setup_teardown(test_unproven_accepts_no_rules, setup_store, teardown_store),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

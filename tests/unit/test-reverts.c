@@ -321,13 +321,13 @@ static void test_rows(void **state) {
         int64_t id;
 
         ok(store_queue_put(f->store, "t", &take, 1, true, 1, &id, &put));
-        ok(store_queue_keep_only(f->store, "t", NULL, 0, 2, NULL));
+        ok(store_queue_keep_only(f->store, "t", NULL, 0, true, 2, NULL));
         ok(store_queue_get(f->store, id, &item));
         assert_int_equal(item->state, QUEUE_WAITING);
         assert_int_equal(item->action.reverts, 4);
         /* Given up, it is seen until it is tried again; the same wish of a plan is another one. */
         ok(store_queue_change(f->store, id, &dead, 3));
-        ok(store_queue_keep_only(f->store, "t", NULL, 0, 4, NULL));
+        ok(store_queue_keep_only(f->store, "t", NULL, 0, true, 4, NULL));
         ok(store_queue_probe(f->store, "t", &take, NULL, &put));
         assert_int_equal(put, QUEUE_PUT_SUPPRESSED);
         take.reverts = 0;

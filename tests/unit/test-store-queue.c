@@ -181,7 +181,7 @@ static void test_begun_recreate_is_finished_first(void **state) {
         ok(store_queue_running(f->store, id, 2, 1));
         ok(store_queue_change(f->store, id, &(QueueChange){.state = QUEUE_WAITING, .step = 3, .due = 5}, 2));
         assert_int_equal(put(f, &other, &got), QUEUE_PUT_BUSY);
-        ok(store_queue_keep_only(f->store, "t", NULL, 0, 3, &dropped));
+        ok(store_queue_keep_only(f->store, "t", NULL, 0, true, 3, &dropped));
         assert_int_equal(dropped, 0);
         assert_int_equal(state_of(f, id), QUEUE_WAITING);
 }
@@ -270,7 +270,7 @@ static void test_resets(void **state) {
         assert_true(stands(f, dead));
         become(f, id, QUEUE_DEAD);
         id = put_new(f, &reset);
-        ok(store_queue_keep_only(f->store, "t", &wish, 1, 5, &dropped));
+        ok(store_queue_keep_only(f->store, "t", &wish, 1, true, 5, &dropped));
         assert_int_equal(dropped, 0);
         assert_int_equal(state_of(f, id), QUEUE_WAITING);
         assert_true(stands(f, dead));
@@ -333,7 +333,7 @@ static void test_dead_recreate_stands(void **state) {
         id = put_new(f, &recreate);
         ok(store_queue_running(f->store, id, 3, 1));
         ok(store_queue_change(f->store, id, &(QueueChange){ .state = QUEUE_DEAD, .step = 3 }, 2));
-        ok(store_queue_keep_only(f->store, "t", NULL, 0, 3, NULL));
+        ok(store_queue_keep_only(f->store, "t", NULL, 0, true, 3, NULL));
         assert_true(stands(f, id));
         (void) put_new(f, &back);
         assert_false(stands(f, id));
@@ -342,7 +342,7 @@ static void test_dead_recreate_stands(void **state) {
         recreate.person = "q";
         id = put_new(f, &recreate);
         become(f, id, QUEUE_DEAD);
-        ok(store_queue_keep_only(f->store, "t", NULL, 0, 3, NULL));
+        ok(store_queue_keep_only(f->store, "t", NULL, 0, true, 3, NULL));
         assert_false(stands(f, id));
 }
 
@@ -378,7 +378,7 @@ static void test_keep_only(void **state) {
         ok(store_queue_put(f->store, "elsewhere", &gone, 1, false, 5, &elsewhere, NULL));
         become(f, id[3], QUEUE_RUNNING);
         become(f, id[4], QUEUE_UNCERTAIN);
-        ok(store_queue_keep_only(f->store, "t", (Action[]){ now, kept }, 2, 77, &dropped));
+        ok(store_queue_keep_only(f->store, "t", (Action[]){ now, kept }, 2, true, 77, &dropped));
         assert_int_equal(dropped, 2);
         assert_int_equal(state_of(f, id[0]), QUEUE_WAITING);
         assert_int_equal(state_of(f, id[1]), QUEUE_DROPPED);
@@ -389,7 +389,7 @@ static void test_keep_only(void **state) {
         /* That suppresses nothing. */
         assert_false(stands(f, id[1]));
         (void) put_new(f, &gone);
-        ok(store_queue_keep_only(f->store, "t", (Action[]){ now, kept, gone }, 3, 78, NULL));
+        ok(store_queue_keep_only(f->store, "t", (Action[]){ now, kept, gone }, 3, true, 78, NULL));
 }
 
 /* A dead letter whose wish a plan no longer has is over: when it comes back, something has changed. */
@@ -400,9 +400,9 @@ static void test_keep_only_ends_suppression(void **state) {
 
         become(f, dead, QUEUE_DEAD);
         become(f, id, QUEUE_DROPPED);
-        ok(store_queue_keep_only(f->store, "t", (Action[]){ dropped, wish }, 2, 5, NULL));
+        ok(store_queue_keep_only(f->store, "t", (Action[]){ dropped, wish }, 2, true, 5, NULL));
         assert_true(stands(f, dead) && stands(f, id));
-        ok(store_queue_keep_only(f->store, "t", &dropped, 1, 5, NULL));
+        ok(store_queue_keep_only(f->store, "t", &dropped, 1, true, 5, NULL));
         assert_false(stands(f, dead));
         assert_true(stands(f, id));
         (void) put_new(f, &wish);
