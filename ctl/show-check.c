@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
 
+#include "check/check-lines.h"
 #include "show.h"
-#include "sync/check-lines.h"
 #include "table.h"
 
 #define TEXT_MAX ((size_t) 64 << 20)

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "check-once.h"
+#include "check/check.h"
 #include "sync/engine.h"
 
 #define REPORT_MAX ((size_t) 64 << 20)
@@ -83,7 +84,7 @@ static int set_up(CheckOnce *o, Config *config, Store *store, ErrCtx *err) {
         r = engine_new(&options, config, &o->engine, err);
         if (r != 0)
                 return r;
-        return engine_check(o->engine, o->options->config, on_done, o, &o->check);
+        return check_start(o->engine, o->options->config, on_done, o, &o->check);
 }
 
 static void tear_down(CheckOnce *o) {

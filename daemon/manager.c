@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "base/random.h"
+#include "check/check.h"
 #include "manager.h"
 #include "service/bus.h"
 #include "service/notify.h"
@@ -268,7 +269,7 @@ static int on_check(ErrCtx *err, void *userdata) {
 
         if (m->state != MANAGER_RUNNING)
                 return err_set(err, 1, 0, "the daemon is %s: ask again", manager_state(m));
-        r = engine_check(m->engine, m->options->config, on_checked, m, &m->check);
+        r = check_start(m->engine, m->options->config, on_checked, m, &m->check);
         if (r >= 0)
                 log_notice("a check is asked for by an operator");
         return r;

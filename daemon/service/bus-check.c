@@ -3,6 +3,7 @@
  * at a time, and none for somebody who is gone. */
 #include <errno.h>
 
+#include "check/check.h"
 #include "service/bus-internal.h"
 
 static void clear(Bus *b) {

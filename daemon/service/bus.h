@@ -4,6 +4,7 @@
  * now and then, and everything else goes on. Nothing here blocks. */
 #pragma once
 
+#include "check/check-lines.h"
 #include "service/view.h"
 
 typedef struct Bus Bus;

@@ -194,11 +194,10 @@ bool engine_is_idle(const Engine *e) {
         return true;
 }
 
-int engine_check(Engine *e, const char *file, check_done_t done, void *userdata, Check **ret) {
-        const CheckInput in = {
+EngineParts engine_parts(const Engine *e) {
+        return (EngineParts){
                 .loop = e->options.loop,
                 .config = e->config,
-                .file = file,
                 .credentials = e->options.credentials,
                 .reader = e->options.reader,
                 .bind_secret = e->bind_secret,
@@ -206,8 +205,6 @@ int engine_check(Engine *e, const char *file, check_done_t done, void *userdata,
                 .remotes = e->remotes,
                 .n_remotes = e->n_remotes,
         };
-
-        return check_start(&in, done, userdata, ret);
 }
 
 Store *engine_store(const Engine *e) {

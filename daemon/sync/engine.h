@@ -3,7 +3,6 @@
  * new one. */
 #pragma once
 
-#include "sync/check.h"
 #include "sync/cycle.h"
 
 typedef struct Engine Engine;
@@ -36,9 +35,17 @@ void engine_start(Engine *engine);
 void engine_drain(Engine *engine);
 bool engine_is_idle(const Engine *engine);
 
-/* As check_start(). file: the configuration file. The check must be freed before the engine, and before
- * it is drained. */
-int engine_check(Engine *engine, const char *file, check_done_t done, void *userdata, Check **ret);
+/* Borrowed from the engine: for whatever else looks at both sides by the same configuration. */
+typedef struct EngineParts {
+        Loop *loop;
+        const Config *config;
+        const char *credentials, *reader;
+        const Secret *bind_secret;
+        uint32_t needs;                 /* bit per PersonField that some target can't do without */
+        Remote *const *remotes;
+        size_t n_remotes;
+} EngineParts;
+EngineParts engine_parts(const Engine *engine);
 
 Store *engine_store(const Engine *engine);
 const Config *engine_config(const Engine *engine);

@@ -2,9 +2,9 @@
 /* A target at run time: its channel, listing, plan and worker. */
 #pragma once
 
-#include "sync/channel.h"
+#include "api/channel.h"
+#include "api/lister.h"
 #include "sync/judge.h"
-#include "sync/lister.h"
 #include "sync/worker.h"
 
 typedef struct Remote Remote;

@@ -3,8 +3,8 @@
  * (target/target.h). */
 #pragma once
 
+#include "api/channel.h"
 #include "store/store-queue.h"
-#include "sync/channel.h"
 #include "sync/quarantine.h"
 
 typedef struct Worker Worker;

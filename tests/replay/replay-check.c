@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <cmocka.h>
 
+#include "check/check.h"
 #include "play.h"
 #include "store/store-people.h"
 
@@ -32,7 +33,7 @@ static void start(Play *play, Run *run) {
 
         *run = (Run){ 0 };
         snprintf(file, sizeof(file), "%s/idsyncd.conf", play->directory);
-        assert_int_equal(engine_check(play->engine, file, on_done, run, &run->check), 0);
+        assert_int_equal(check_start(play->engine, file, on_done, run, &run->check), 0);
 }
 
 static void check(Play *play, Run *run, usec_t span) {

@@ -5,8 +5,8 @@
 
 #include <cmocka.h>
 
-#include "sync/check-command.h"
-#include "sync/check-lines.h"
+#include "check/check-command.h"
+#include "check/check-lines.h"
 
 static void quoted(const char *word, const char *expected) {
         _cleanup_(strbuf_deinit) StrBuf out = STRBUF_INIT(4096);

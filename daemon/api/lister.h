@@ -2,7 +2,7 @@
 /* Complete listings of a target's accounts, with its roles where it has any. */
 #pragma once
 
-#include "sync/channel.h"
+#include "api/channel.h"
 
 typedef struct Lister Lister;
 

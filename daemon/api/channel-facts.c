@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What answers tell beside what was asked: certificates, clocks, tokens. */
+#include "api/channel-internal.h"
 #include "base/log.h"
-#include "sync/channel-internal.h"
 
 #define CERTIFICATE_WARNING (14 * USEC_PER_DAY)
 

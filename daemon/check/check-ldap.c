@@ -3,9 +3,9 @@
 #include <errno.h>
 #include <inttypes.h>
 
+#include "check/check-command.h"
+#include "check/check-internal.h"
 #include "model/belong.h"
-#include "sync/check-command.h"
-#include "sync/check-internal.h"
 
 #define PART "directory", NULL
 #define SAMPLE_MAX ((size_t) 16 << 10)
@@ -249,7 +249,7 @@ static int make_counts(CheckLdap *c) {
         return c->belong ? 0 : -ENOMEM;
 }
 
-int check_ldap_start(CheckLdap *c, const CheckInput *in, void (*done)(void *userdata), void *userdata) {
+int check_ldap_start(CheckLdap *c, const EngineParts *in, void (*done)(void *userdata), void *userdata) {
         const SourceHandler handler = { on_person, on_notice, on_done, c };
         int r;
 

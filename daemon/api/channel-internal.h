@@ -4,8 +4,8 @@
 
 #include <sys/queue.h>
 
-#include "sync/budget.h"
-#include "sync/channel.h"
+#include "api/budget.h"
+#include "api/channel.h"
 
 struct ChannelCall {
         TAILQ_ENTRY(ChannelCall) link;

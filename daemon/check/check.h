@@ -4,22 +4,10 @@
  * nor listings, and no plan is made. Its calls are counted as all others. */
 #pragma once
 
-#include "sync/check-lines.h"
-#include "sync/remote.h"
+#include "check/check-lines.h"
+#include "sync/engine.h"
 
 typedef struct Check Check;
-
-/* Borrowed until the check is freed; config is referenced. */
-typedef struct CheckInput {
-        Loop *loop;
-        const Config *config;           /* what is checked */
-        const char *file, *credentials; /* the configuration file, to be read anew; the credentials' place */
-        const char *reader;             /* path of idsyncd-directory */
-        const Secret *bind_secret;
-        uint32_t needs;                 /* bit per PersonField that some target can't do without */
-        Remote *const *remotes;
-        size_t n_remotes;
-} CheckInput;
 
 /* Once, never from inside check_start(); the lines are borrowed. The check may be freed in it. */
 typedef void (*check_done_t)(const CheckLines *lines, void *userdata);
@@ -29,7 +17,9 @@ typedef void (*check_done_t)(const CheckLines *lines, void *userdata);
 /* A call that may go out only later than this isn't waited for. */
 #define CHECK_PATIENCE (2 * USEC_PER_MINUTE)
 
-int check_start(const CheckInput *in, check_done_t done, void *userdata, Check **ret);
+/* file: the configuration file, to be read anew; the rest is checked by the engine's configuration. The
+ * check must be freed before the engine is, and before it is drained. */
+int check_start(Engine *engine, const char *file, check_done_t done, void *userdata, Check **ret);
 /* Cancels: reader and calls under way are cut off, done won't come. */
 Check *check_free(Check *check);
 DEFINE_CLEANUP(Check *, check_free);

@@ -3,8 +3,8 @@
  * stored. */
 #include <errno.h>
 
+#include "api/channel-internal.h"
 #include "base/log.h"
-#include "sync/channel-internal.h"
 
 #define TOKEN_MARGIN USEC_PER_MINUTE
 

@@ -5,9 +5,9 @@
 #include <errno.h>
 #include <string.h>
 
+#include "api/channel-internal.h"
 #include "base/failpoint.h"
 #include "base/log.h"
-#include "sync/channel-internal.h"
 
 /* ---- the life of a call ---- */
 

@@ -3,7 +3,7 @@
 #include <nettle/sha2.h>
 #include <string.h>
 
-#include "sync/budget.h"
+#include "api/budget.h"
 
 #define THROTTLE_DEFAULT (60 * USEC_PER_SEC)
 #define THROTTLE_CAP USEC_PER_HOUR

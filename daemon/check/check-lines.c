@@ -2,7 +2,7 @@
 #include <errno.h>
 #include <stdio.h>
 
-#include "sync/check-lines.h"
+#include "check/check-lines.h"
 
 #define WIDTH_MAX 24
 

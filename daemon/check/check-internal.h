@@ -2,8 +2,8 @@
 /* Shared by check.c (the whole), check-ldap.c (the directory) and check-api.c (a target) alone. */
 #pragma once
 
+#include "check/check.h"
 #include "directory/source.h"
-#include "sync/check.h"
 
 #define CHECK_CERTIFICATE_WARNING (14 * USEC_PER_DAY)
 
@@ -32,7 +32,7 @@ typedef struct CheckLdap {
         void *userdata;
 } CheckLdap;
 
-int check_ldap_start(CheckLdap *c, const CheckInput *in, void (*done)(void *userdata), void *userdata);
+int check_ldap_start(CheckLdap *c, const EngineParts *in, void (*done)(void *userdata), void *userdata);
 /* It took too long. */
 void check_ldap_give_up(CheckLdap *c);
 void check_ldap_deinit(CheckLdap *c);

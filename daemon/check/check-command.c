@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <strings.h>
 
-#include "sync/check-command.h"
+#include "check/check-command.h"
 
 #define COMMAND_MAX ((size_t) 64 << 10)
 #define SAFE "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789%+,-./:=@_"

@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <inttypes.h>
 
-#include "sync/check-internal.h"
+#include "check/check-internal.h"
 
 #define SKEW_MAX (30 * (int64_t) USEC_PER_SEC)
 

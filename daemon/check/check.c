@@ -3,8 +3,8 @@
  * are put together in the order of the configuration. */
 #include <errno.h>
 
+#include "check/check-internal.h"
 #include "model/expect.h"
-#include "sync/check-internal.h"
 
 #define TICK USEC_PER_SEC
 
@@ -170,7 +170,7 @@ static void on_tick(void *userdata) {
                         check_api_tick(&c->apis[i]);
 }
 
-static int start_parts(Check *c, const CheckInput *in) {
+static int start_parts(Check *c, const EngineParts *in) {
         int r;
 
         r = check_ldap_start(&c->ldap, in, on_part, c);
@@ -181,30 +181,31 @@ static int start_parts(Check *c, const CheckInput *in) {
         return r;
 }
 
-int check_start(const CheckInput *in, check_done_t done, void *userdata, Check **ret) {
+int check_start(Engine *engine, const char *file, check_done_t done, void *userdata, Check **ret) {
         _cleanup_(check_freep) Check *c = calloc(1, sizeof(*c));
+        const EngineParts in = engine_parts(engine);
         int r;
 
         if (!c)
                 return -ENOMEM;
-        c->loop = in->loop;
-        c->config = config_ref((Config *) in->config);
+        c->loop = in.loop;
+        c->config = config_ref((Config *) in.config);
         c->done = done;
         c->userdata = userdata;
-        c->deadline = usec_add(loop_now(in->loop), CHECK_MAX);
-        c->apis = calloc(in->n_remotes + 1, sizeof(*c->apis));
+        c->deadline = usec_add(loop_now(in.loop), CHECK_MAX);
+        c->apis = calloc(in.n_remotes + 1, sizeof(*c->apis));
         if (!c->apis)
                 return -ENOMEM;
-        r = loop_task_new(in->loop, LOOP_SLICE, "end of the check", on_end, c, &c->end);
+        r = loop_task_new(in.loop, LOOP_SLICE, "end of the check", on_end, c, &c->end);
         if (r < 0)
                 return r;
-        r = loop_timer_new(in->loop, LOOP_TIMER, "the check", on_tick, c, &c->tick);
+        r = loop_timer_new(in.loop, LOOP_TIMER, "the check", on_tick, c, &c->tick);
         if (r < 0)
                 return r;
-        r = check_configuration(in->file, in->credentials, &c->lines);
+        r = check_configuration(file, in.credentials, &c->lines);
         if (r == -ENOMEM)
                 return r;
-        r = start_parts(c, in);
+        r = start_parts(c, &in);
         if (r < 0)
                 return r;
         loop_timer_after(c->tick, 0);

@@ -3,10 +3,10 @@
 #include <errno.h>
 #include <nettle/sha2.h>
 
+#include "api/channel-internal.h"
 #include "base/log.h"
 #include "base/random.h"
 #include "net/backoff.h"
-#include "sync/channel-internal.h"
 
 #define TRANSIENT_FIRST USEC_PER_SEC
 #define TRANSIENT_CAP (15 * USEC_PER_MINUTE)

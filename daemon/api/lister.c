@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 
+#include "api/lister.h"
 #include "model/address.h"
-#include "sync/lister.h"
 #include "target/items-stream.h"
 
 struct Lister {
