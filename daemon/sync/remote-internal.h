@@ -28,6 +28,8 @@ struct Remote {
         bool role_unknown;              /* one of the configuration; that was said, and is asked again */
         bool listing_failed;            /* the last one, and that was said */
         char doubt[SHRINK_TEXT_MAX];    /* why the plan on this listing waits for a person, "" */
+        unsigned n_doubted;             /* listings in a row that weren't believed */
+        usec_t doubted_until;           /* monotonic: no other before */
         bool listed;                    /* since this comparison began */
         /* of the store or of memory ended it: the next cycle tries again, nothing before */
         bool fault;

@@ -2,12 +2,16 @@
 #include <errno.h>
 
 #include "base/log.h"
+#include "net/backoff.h"
 #include "sync/guard.h"
 #include "sync/remote-internal.h"
 
 /* A first listing that all waiting looks share begins when nothing else is under way, or after this long. */
 #define LOOK_WAIT (10 * USEC_PER_MINUTE)
 #define ROLES_AGE USEC_PER_DAY
+/* Between listings of which no two agree; the second one comes at once. */
+#define DOUBT_FIRST USEC_PER_MINUTE
+#define DOUBT_CAP (15 * USEC_PER_MINUTE)
 
 const char *remote_state_to_string(RemoteState s) {
         static const char *const names[] = {
@@ -109,9 +113,19 @@ static void say_listing_failed(Remote *r, const ListerResult *result) {
 
 static void hasten_look(Remote *r);
 
+/* Wall time. */
+static usec_t next_listing(const Remote *r) {
+        usec_t free_at = channel_next_free(r->channel),
+               doubted = usec_sub(r->doubted_until, loop_now(r->env.loop));
+
+        if (doubted > 0)
+                doubted = usec_add(loop_wall(r->env.loop), doubted);
+        return doubted > free_at ? doubted : free_at;
+}
+
 /* Without any listing nothing runs, also while no cycle asks for one. */
 static void try_again(Remote *r) {
-        usec_t wait = usec_sub(channel_next_free(r->channel), loop_wall(r->env.loop));
+        usec_t wait = usec_sub(next_listing(r), loop_wall(r->env.loop));
 
         r->look_wanted = true;
         r->look_until = usec_add(loop_now(r->env.loop), wait > USEC_PER_SEC ? wait : USEC_PER_SEC);
@@ -129,8 +143,12 @@ static void doubt(Remote *r, ListerResult *result) {
                 q = shrink_judge(r->env.store, r->target, links, result->accounts, text);
         if (q == 0 || q == SHRINK_E_AGREED) {
                 memcpy(r->doubt, text, sizeof(r->doubt));
+                r->n_doubted = 0;
+                r->doubted_until = 0;
                 return;
         }
+        r->doubted_until = usec_add(loop_now(r->env.loop),
+                                    backoff_doubled(r->n_doubted++, DOUBT_FIRST, DOUBT_CAP));
         result->accounts = accounts_free(result->accounts);
         result->incomplete = true;
         snprintf(result->outcome.detail, sizeof(result->outcome.detail), "%s",
@@ -242,7 +260,7 @@ usec_t remote_retry_at(const Remote *r) {
             (r->report.state != REMOTE_UNREACHABLE && r->report.state != REMOTE_INCOMPLETE &&
              r->report.state != REMOTE_PARKED))
                 return USEC_INFINITY;
-        return channel_next_free(r->channel);
+        return next_listing(r);
 }
 
 /* ---- the worker's questions ---- */
@@ -268,7 +286,9 @@ static void begin_look(void *userdata) {
 
         if (!r->look_wanted || lister_is_running(r->lister))
                 return;
-        if (!wants_look(r) && now < r->look_until)
+        if (now < r->doubted_until)
+                loop_timer_at(r->look_timer, r->doubted_until);
+        else if (!wants_look(r) && now < r->look_until)
                 loop_timer_at(r->look_timer, r->look_until);
         else if (remote_list(r) < 0)
                 loop_timer_after(r->look_timer, USEC_PER_SEC);

@@ -486,8 +486,61 @@ static void test_nothing_to_do(void **state _unused_) {
         play_teardown(&play);
 }
 
+/* ---- a listing that lacks others each time ---- */
+
+static bool flickers;
+
+static void rotate(void) {
+        char email[64];
+        uint64_t id = play_umbrella.ids[0];
+
+        memcpy(email, play_umbrella.emails[0], sizeof(email));
+        memmove(play_umbrella.emails[0], play_umbrella.emails[1], (play_umbrella.n - 1) * sizeof(email));
+        memmove(&play_umbrella.ids[0], &play_umbrella.ids[1], (play_umbrella.n - 1) * sizeof(id));
+        memcpy(play_umbrella.emails[play_umbrella.n - 1], email, sizeof(email));
+        play_umbrella.ids[play_umbrella.n - 1] = id;
+}
+
+static void flickering_api(const char *method, const char *url, const char *body, PlayAnswer *answer,
+                           void *userdata) {
+        size_t n = play_umbrella.n;
+        bool half = flickers && str_eq(method, "GET") && strstr(url, "/users?");
+
+        if (half) {
+                rotate();
+                play_umbrella.n = n / 2;
+        }
+        play_umbrella_api(method, url, body, answer, userdata);
+        if (half)
+                play_umbrella.n = n;
+}
+
+/* No two of them agree: it is asked again, but not as fast as the budget allows. */
+static void test_flickering_listing(void **state _unused_) {
+        Play play;
+
+        play_setup(&play, 20, "", "");
+        play_api(flickering_api, NULL);
+        play_start(&play);
+        play_run(play.loop, USEC_PER_HOUR);
+        everybody_has_one_account(20);
+        flickers = true;
+        play_run(play.loop, USEC_PER_HOUR);
+        play_forget_calls();
+        play_run(play.loop, 6 * USEC_PER_HOUR);
+        assert_in_range(n_calls("GET", "/users?"), 6 * 2, 6 * 30);
+        assert_int_equal(play_umbrella.created, 20);
+        assert_int_equal(play_umbrella.deleted, 0);
+        flickers = false;
+        play_run(play.loop, USEC_PER_HOUR);
+        assert_int_equal(remote_state(engine_find_remote(play.engine, "umbrella")), REMOTE_OK);
+        everybody_has_one_account(20);
+        play_teardown(&play);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_flickering_listing),
                 cmocka_unit_test(test_down_connect),
                 cmocka_unit_test(test_down_503),
                 cmocka_unit_test(test_down_500),
