@@ -296,7 +296,7 @@ static int look_at_marks(const JudgeInput *in, Reverter *r) {
         q = store_reverted_list(in->store, in->target->name, &marks);
         for (size_t i = 0; i < marks.n && q >= 0; i++) {
                 const Action *asked = find_asked(r, marks.items[i].person);
-                MarkFate fate;
+                MarkFate fate = MARK_WAITS;
 
                 q = judge_mark(in, r, &marks.items[i], &fate);
                 if (q >= 0 && fate == MARK_ENDS)
