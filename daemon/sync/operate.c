@@ -127,6 +127,15 @@ static int suppress(const Operate *o, const char *target, const Action *a, int64
         return store_queue_change(o->store, id, &change, wall);
 }
 
+/* Another plan's approval, that waits for its judgement, stays. */
+static int withdraw(const Operate *o, const char *target, const char *hash) {
+        char standing[PLAN_HASH_LEN + 1];
+        int r;
+
+        r = standing_approval(o->store, target, standing);
+        return r < 0 || !str_eq(standing, hash) ? r : standing_approve(o->store, target, NULL);
+}
+
 /* What nobody asks for but the operator needs no suppression. */
 static int reject(const Operate *o, const char *target, const HeldPlan *plan, HeldSlot slot) {
         uint64_t cycle = 0;
@@ -137,7 +146,7 @@ static int reject(const Operate *o, const char *target, const HeldPlan *plan, He
         for (size_t i = 0; i < plan->n_actions && r >= 0 && slot == HELD_PLAN; i++)
                 r = suppress(o, target, &plan->actions[i], (int64_t) cycle);
         if (r >= 0)
-                r = standing_approve(o->store, target, NULL);
+                r = withdraw(o, target, plan->hash);
         return r < 0 ? r : store_held_drop(o->store, target, slot);
 }
 
@@ -229,6 +238,12 @@ int operate_retry(const Operate *o, int64_t id, ErrCtx *text) {
                                "action %" PRId64
                                " is %s: only dead letters and dropped actions are tried again",
                                id, queue_state_to_string(item->state));
+        /* Nothing is done that no plan asks for: the next comparison would come too late. */
+        if (!item->stands && item->action.kind != ACTION_RESET)
+                return err_set(text, OPERATE_E_REFUSED, 0,
+                               "action %" PRId64
+                               " isn't asked for any more; what is asked for now: idsyncctl plan",
+                               id);
         remote = engine_find_remote(o->engine, item->target);
         if (!remote)
                 return err_set(text, OPERATE_E_REFUSED, 0,

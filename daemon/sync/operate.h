@@ -28,7 +28,8 @@ int operate_reject(const Operate *o, const char *hash, ErrCtx *text);
  * with these plans, and what can't be taken back, and why. Refused where a target isn't compared just now,
  * or has such a plan already. */
 int operate_revert(const Operate *o, int64_t cycle, StrBuf *out, ErrCtx *text);
-/* A dead letter, or a dropped action, is tried again from the start of its step. */
+/* A dead letter, or a dropped action, is tried again from the start of its step. Refused where no plan asks
+ * for it any more. */
 int operate_retry(const Operate *o, int64_t id, ErrCtx *text);
 /* Takes an action out of the queue; the same wish is suppressed until it changes. */
 int operate_drop(const Operate *o, int64_t id, ErrCtx *text);

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What an operator says, and what has changed until then. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include "play.h"
+#include "store/store-ledger.h"
+#include "sync/operate.h"
+#include "sync/standing.h"
+
+#define LEAVE "leave = \"delete\"; leave_grace = \"0s\"; "
+
+static Operate operate(const Play *play) {
+        return (Operate){ .engine = play->engine, .store = play->store, .loop = play->loop };
+}
+
+static void pause_all(const Play *play, bool pause) {
+        const Operate o = operate(play);
+        ErrCtx text = { 0 };
+
+        assert_int_equal(pause ? operate_pause(&o, NULL, &text) : operate_resume(&o, NULL, &text), 0);
+}
+
+typedef struct Found { ActionKind kind; QueueState state; int64_t id; } Found;
+
+static int take_id(const QueueItem *item, void *userdata) {
+        Found *f = userdata;
+
+        if (item->action.kind == f->kind && item->state == f->state)
+                f->id = item->id;
+        return 0;
+}
+
+static int64_t find(const Play *play, ActionKind kind, QueueState state) {
+        Found f = { .kind = kind, .state = state };
+
+        assert_int_equal(store_queue_list(play->store, "umbrella", 0, take_id, &f), 0);
+        return f.id;
+}
+
+/* Who came back before the target was resumed isn't removed by an old number. */
+static void test_retry_of_what_nobody_asks_for(void **state _unused_) {
+        ErrCtx text = { 0 };
+        int64_t id;
+        Play play;
+        Operate o;
+
+        play_setup(&play, 10, LEAVE, "");
+        play_start(&play);
+        play_run(play.loop, USEC_PER_HOUR);
+        pause_all(&play, true);
+        play_directory.n = 9;
+        play_run(play.loop, 10 * USEC_PER_MINUTE);
+        assert_true(find(&play, ACTION_DELETE, QUEUE_WAITING) > 0);
+        play_directory.n = 10;
+        play_run(play.loop, 10 * USEC_PER_MINUTE);
+        id = find(&play, ACTION_DELETE, QUEUE_DROPPED);
+        assert_true(id > 0);
+        pause_all(&play, false);
+        play_run(play.loop, 10 * USEC_PER_MINUTE);
+        o = operate(&play);
+        assert_int_equal(operate_retry(&o, id, &text), OPERATE_E_REFUSED);
+        assert_non_null(strstr(text.text, "isn't asked for any more"));
+        play_run(play.loop, USEC_PER_HOUR);
+        assert_int_equal(play_umbrella.deleted, 0);
+        play_teardown(&play);
+}
+
+/* One that was dropped, and is asked for, is another matter. */
+static void test_retry_of_what_was_dropped(void **state _unused_) {
+        ErrCtx text = { 0 };
+        int64_t id;
+        Play play;
+        Operate o;
+
+        play_setup(&play, 10, LEAVE, "");
+        play_start(&play);
+        play_run(play.loop, USEC_PER_HOUR);
+        pause_all(&play, true);
+        play_directory.n = 9;
+        play_run(play.loop, 10 * USEC_PER_MINUTE);
+        id = find(&play, ACTION_DELETE, QUEUE_WAITING);
+        o = operate(&play);
+        assert_int_equal(operate_drop(&o, id, &text), 0);
+        pause_all(&play, false);
+        play_run(play.loop, USEC_PER_HOUR);
+        assert_int_equal(play_umbrella.deleted, 0);
+        assert_int_equal(operate_retry(&o, id, &text), 0);
+        play_run(play.loop, 10 * USEC_PER_MINUTE);
+        assert_int_equal(play_umbrella.deleted, 1);
+        play_teardown(&play);
+}
+
+/* An approval that waits for its judgement is of one plan; another that is rejected is no word about it. */
+static void test_reject_is_of_one_plan(void **state _unused_) {
+        char hash[PLAN_HASH_LEN + 1];
+        ErrCtx text = { 0 };
+        Play play;
+        Operate o;
+
+        play_setup(&play, 2, "", "");
+        o = operate(&play);
+        for (int of_itself = 0; of_itself < 2; of_itself++) {
+                const char *rejected = of_itself ? "0123456789ab" : "ba9876543210";
+
+                assert_int_equal(standing_approve(play.store, "umbrella", "0123456789ab"), 0);
+                assert_int_equal(store_held_put(play.store, "umbrella", HELD_PLAN, rejected, "why", NULL, 0, 1),
+                                 0);
+                assert_int_equal(operate_reject(&o, rejected, &text), 0);
+                assert_int_equal(standing_approval(play.store, "umbrella", hash), 0);
+                assert_string_equal(hash, of_itself ? "" : "0123456789ab");
+        }
+        play_teardown(&play);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_retry_of_what_nobody_asks_for),
+                cmocka_unit_test(test_retry_of_what_was_dropped),
+                cmocka_unit_test(test_reject_is_of_one_plan),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
