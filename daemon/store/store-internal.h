@@ -83,6 +83,7 @@ typedef enum StatementId {
         SQL_HISTORY_PRUNE,
         SQL_OPEN_RUNNING,
         SQL_RESTORED_HELD,
+        SQL_RESTORED_APPROVALS,
         SQL_RESTORED_DROP,
         SQL_RESTORED_LOOK,
         _SQL_MAX,

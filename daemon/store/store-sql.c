@@ -193,6 +193,7 @@ const char *const store_sql[_SQL_MAX] = {
                 "UPDATE action SET state = 'uncertain', was_uncertain = 1 WHERE finished IS NULL AND"
                 " state = 'running'",
         [SQL_RESTORED_HELD] = "DELETE FROM held",
+        [SQL_RESTORED_APPROVALS] = "DELETE FROM meta WHERE key GLOB 'approval:*'",
         [SQL_RESTORED_DROP] =
                 "UPDATE action SET state = 'dropped', detail = ?1, finished = max(queued, coalesce(begun,"
                 " 0)), finished_cycle = cycle WHERE finished IS NULL AND (kind = 'reset' OR (state ="

@@ -111,6 +111,9 @@ static int note_restored(Store *store, uint64_t marker) {
         r = store_meta_set_u64(store, "restored", marker);
         if (r == 0)
                 r = store_exec(store, SQL_RESTORED_HELD, "");
+        /* Given before the copy was made, and used since. */
+        if (r == 0)
+                r = store_exec(store, SQL_RESTORED_APPROVALS, "");
         if (r == 0)
                 r = store_exec(store, SQL_RESTORED_DROP, "t", RESTORED_DETAIL);
         return r < 0 ? r : store_exec(store, SQL_RESTORED_LOOK, "");

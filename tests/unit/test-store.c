@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 
 #include "base/time.h"
+#include "sync/standing.h"
 
 static mode_t mode_of(const Fixture *f, const char *name) {
         char path[600];
@@ -537,7 +538,7 @@ static void test_backup_and_restore(void **state) {
         Action a = { .kind = ACTION_CREATE, .person = "p" };
         int64_t waiting, running, reset, deleted;
         HeldPlan *held = NULL;
-        char file[600];
+        char file[600], hash[PLAN_HASH_LEN + 1];
         bool restored;
         ErrCtx err = { 0 };
 
@@ -550,6 +551,7 @@ static void test_backup_and_restore(void **state) {
         ok(store_queue_change(f->store, deleted, &(QueueChange){.state = QUEUE_WAITING, .step = 3, .due = 5},
                               1002));
         ok(store_held_put(f->store, "u", HELD_PLAN, "0123456789ab", "first plan", &a, 1, 5));
+        ok(standing_approve(f->store, "u", "0123456789ab"));
 
         (void) snprintf(file, sizeof(file), "%s/copy", f->directory);
         assert_int_equal(store_backup(f->store, file, &err), 0);
@@ -570,6 +572,8 @@ static void test_backup_and_restore(void **state) {
         assert_true(restored);
         ok(store_held_get(f->store, "u", HELD_PLAN, &held));
         assert_null(held);
+        ok(standing_approval(f->store, "u", hash));
+        assert_string_equal(hash, "");
         assert_int_equal(state_of(f, waiting), QUEUE_DROPPED);
         assert_int_equal(state_of(f, reset), QUEUE_DROPPED);
         assert_int_equal(state_of(f, running), QUEUE_UNCERTAIN);
