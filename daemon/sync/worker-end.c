@@ -24,6 +24,25 @@ int job_change_row(Job *job, QueueState state, usec_t due, const Outcome *outcom
         return store_queue_change(job->worker->store, item->id, &change, loop_wall(job->worker->loop));
 }
 
+int job_keep_memo(Job *job, const char *memo) {
+        char *copy;
+
+        if (!*memo)
+                return 0;
+        copy = arena_strdup(job->item->arena, memo);
+        if (!copy)
+                return -ENOMEM;
+        job->item->memo = copy;
+        return store_queue_memo(job->worker->store, job->item->id, memo);
+}
+
+bool job_row_has_ended(const Job *job) {
+        _cleanup_(queue_item_freep) QueueItem *item = NULL;
+
+        return store_queue_get(job->worker->store, job->item->id, &item) >= 0 &&
+               (!item || item->finished > 0);
+}
+
 static int put_link(Job *job, LinkOrigin origin) {
         const Action *a = &job->item->action;
         Worker *w = job->worker;

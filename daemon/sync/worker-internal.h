@@ -16,6 +16,7 @@ typedef struct Job {
         Call kind;
         Step step;
         bool sent;                      /* the last call reached the API, or may have */
+        bool recorded;                  /* the row stands as running, or did */
         unsigned places;                /* calls set aside for this job */
         bool looking;
         bool look_begun;                /* the listing under way began after this job asked for one */
@@ -64,6 +65,10 @@ void worker_store_fault(Worker *w, int r);
 
 /* worker-end.c */
 int job_change_row(Job *job, QueueState state, usec_t due, const Outcome *outcome, const char *detail);
+/* "": nothing to be kept. */
+int job_keep_memo(Job *job, const char *memo);
+/* A plan, or an operator, took it out of the queue. */
+bool job_row_has_ended(const Job *job);
 /* FLOW_DONE: the row, the link, and the reset that follows. */
 int job_write_done(Job *job, const Outcome *outcome, const FlowNext *next);
 /* The account at the end of the action, what no answer told filled in from the listing; in buf, or

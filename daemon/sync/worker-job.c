@@ -266,6 +266,13 @@ static void tell_call(const Job *job, const Outcome *outcome) {
         w->hooks.called(&event, w->hooks.userdata);
 }
 
+/* Before the first write the account is only looked at: until then a plan may take the row back, also after
+ * a crash. */
+static bool only_looks(const Job *job) {
+        return !job->recorded && !call_is_write(job->kind) && job->step == STEP_START &&
+               job->item->state == QUEUE_WAITING;
+}
+
 static int on_prepare(CallInput *in, void *userdata) {
         Job *job = userdata;
         Worker *w = job->worker;
@@ -284,6 +291,9 @@ static int on_prepare(CallInput *in, void *userdata) {
                         return r;
         }
         tell_call(job, NULL);
+        if (only_looks(job))
+                return 0;
+        job->recorded = true;
         r = store_queue_running(w->store, job->item->id, job->step, loop_wall(w->loop));
         return r == -EINVAL || r == -ENOENT ? CHANNEL_E_NOT_WANTED : r;
 }
@@ -311,7 +321,7 @@ static void on_call_done(const Outcome *outcome, bool sent, void *userdata) {
         job->sent = sent;
         tell_call(job, outcome);
         job->password = secret_free(job->password);
-        if (own.hint == HINT_NOT_WANTED) {
+        if (own.hint == HINT_NOT_WANTED || (only_looks(job) && job_row_has_ended(job))) {
                 job_end(job);
                 return;
         }
@@ -435,18 +445,6 @@ static void job_wait(Job *job, const FlowNext *next) {
         w->hooks.changed(w->hooks.userdata);
 }
 
-static int keep_memo(Job *job, const char *memo) {
-        char *copy;
-
-        if (!*memo)
-                return 0;
-        copy = arena_strdup(job->item->arena, memo);
-        if (!copy)
-                return -ENOMEM;
-        job->item->memo = copy;
-        return store_queue_memo(job->worker->store, job->item->id, memo);
-}
-
 /* ---- looks ---- */
 
 /* Whose link, other than this person's, has the account. */
@@ -508,7 +506,7 @@ static void job_follow(Job *job, const FlowNext *next, const Outcome *outcome) {
 
         failpoint("job-step");
         job->step = next->step;
-        r = keep_memo(job, next->memo);
+        r = job_keep_memo(job, next->memo);
         if (r < 0) {
                 end_after(job, r);
                 return;

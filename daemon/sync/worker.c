@@ -229,12 +229,10 @@ static void leave_ended(Worker *w) {
         Job *job, *next;
 
         for (job = TAILQ_FIRST(&w->jobs); job; job = next) {
-                _cleanup_(queue_item_freep) QueueItem *item = NULL;
-
                 next = TAILQ_NEXT(job, link);
                 if (job->call && channel_call_is_sent(job->call))
                         continue;
-                if (store_queue_get(w->store, job->item->id, &item) >= 0 && (!item || item->finished > 0))
+                if (job_row_has_ended(job))
                         job_end(job);
         }
 }

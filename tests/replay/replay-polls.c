@@ -157,12 +157,49 @@ static void test_unknown_role(void **state _unused_) {
         play_teardown(&play);
 }
 
+static bool slow_look;
+
+/* The one account that is looked at before it goes. */
+static void look_takes_long(const char *method, const char *url, const char *body, PlayAnswer *answer,
+                            void *userdata) {
+        play_umbrella_api(method, url, body, answer, userdata);
+        if (str_eq(method, "GET") && strstr(url, "/users/")) {
+                slow_look = true;
+                answer->delay = 20 * USEC_PER_SEC;
+        }
+}
+
+/* An end while nothing was asked for but how the account is: it is as if nothing had begun. */
+static void test_killed_before_removal(void **state _unused_) {
+        Play play;
+        size_t n;
+
+        play_setup(&play, 5, "leave = \"delete\"; leave_grace = \"0s\";", "");
+        play_start(&play);
+        play_run(play.loop, USEC_PER_HOUR);
+        assert_int_equal(play_umbrella.n, 5);
+        play_api(look_takes_long, NULL);
+        slow_look = false;
+        n = play_directory.n;
+        play_directory.n = n - 1;
+        for (unsigned i = 0; i < 600 && !slow_look; i++)
+                play_run(play.loop, USEC_PER_SEC);
+        assert_true(slow_look);
+        play_directory.n = n;
+        play_restart(&play);
+        play_run(play.loop, USEC_PER_HOUR);
+        assert_int_equal(n_deletes(), 0);
+        assert_int_equal(play_umbrella.created, 5);
+        play_teardown(&play);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_failed_reads_are_counted),
                 cmocka_unit_test(test_listing_longer_than_polls),
                 cmocka_unit_test(test_return_during_listing),
                 cmocka_unit_test(test_grace_during_listing),
+                cmocka_unit_test(test_killed_before_removal),
                 cmocka_unit_test(test_unknown_role),
         };
 
