@@ -106,7 +106,8 @@ static void test_reject_is_of_one_plan(void **state _unused_) {
                 const char *rejected = of_itself ? "0123456789ab" : "ba9876543210";
 
                 assert_int_equal(standing_approve(play.store, "umbrella", "0123456789ab"), 0);
-                assert_int_equal(store_held_put(play.store, "umbrella", HELD_PLAN, rejected, "why", NULL, 0, 1),
+                assert_int_equal(store_held_put(play.store, "umbrella", HELD_PLAN, rejected, "why", NULL, 0,
+                                                1),
                                  0);
                 assert_int_equal(operate_reject(&o, rejected, &text), 0);
                 assert_int_equal(standing_approval(play.store, "umbrella", hash), 0);
