@@ -250,6 +250,10 @@ def keep(demo):
     stage, home = demo.stage, demo.stage.home
     ldif = stage.file("play.ldif", entry(person("your Name")) + join(person("your Name")))
     away = stage.file("away.ldif", leave(person("your Name")))
+    operator = f"""
+  export DBUS_SYSTEM_BUS_ADDRESS={stage.bus.address}
+  {stage.bus.home}/idsyncctl status      # also: explain your@example.com, sync your@example.com, check, plan, history""" \
+        if stage.bus else ""
     follow = f"journalctl --directory={home}/journal -f" if stage.journal else f"tail -f {demo.daemon.log_path}"
     heading("Yours to play with")
     print(f"""
@@ -259,7 +263,7 @@ def keep(demo):
   ldapsearch -x -LLL -H {stage.slapd.ldaps} -D cn=admin,{SUFFIX} -y {stage.password_file} -b {GROUPS}
   curl -s {stage.standin.control_url}/accounts      # what the API has; /help: break it on command
   curl -s {stage.standin.control_url}/ledger        # every call
-  {follow}
+  {follow}{operator}
   kill -HUP {demo.daemon.pid}     # read {stage.programs.config_path} again
   kill -TERM {demo.daemon.pid}    # stop the daemon; then this works, and without --once it is the daemon again:
   {home}/idsyncd.sh --once --dry-run
