@@ -121,6 +121,7 @@ static bool take_back(const World *w, const Action *done, Blind blind, Arena *ar
         const Link *l = world_link(w, done->person, NULL, NULL);
         TargetConfig target = w->target;
         const char *why = NULL;
+        Action result;
         RevertInput in = {
                 .target = &target,
                 .capabilities = &w->can,
@@ -138,9 +139,10 @@ static bool take_back(const World *w, const Action *done, Blind blind, Arena *ar
         in.last_of = last_of_new(&target, accounts, w->queued, w->n_queued);
         if (!in.last_of)
                 world_die("out of memory");
-        r = revert_action(&in, done, arena, ret, &why);
+        r = revert_action(&in, done, arena, &result, &why);
         last_of_free(in.last_of);
-        if (r < 0 || (r > 0 && !why))
+        /* It borrows from the listing. */
+        if (r < 0 || (r > 0 && !why) || (r == 0 && action_copy(&result, arena, ret) < 0))
                 world_die("revert_action");
         return r == 0;
 }
