@@ -25,6 +25,7 @@ struct Resetter {
         bool must_look, look_begun;
         bool waits_for_look;            /* some uncertain reset is due */
         ChannelCall *call;
+        bool recorded;                  /* its rows stand as running: it goes on to its end */
         QueueItem **items;              /* of the batch under way; room for reset_batch */
         size_t n_items;
         size_t next_size;               /* of the next batch: smaller after a refusal */
@@ -43,6 +44,7 @@ static void forget_batch(Resetter *r) {
                 r->passwords[i] = secret_free(r->passwords[i]);
         }
         r->n_items = 0;
+        r->recorded = false;
         r->arena = arena_free(r->arena);
         r->answer = (Answer){ 0 };
 }
@@ -223,6 +225,7 @@ static int on_prepare(CallInput *in, void *userdata) {
         const Accounts *accounts = r->hooks.accounts(r->hooks.userdata);
         int q;
 
+        r->recorded = true;
         for (size_t i = 0; i < r->n_items; i++) {
                 r->actions[i] = &r->items[i]->action;
                 /* Only now: the call may have waited while the listing changed. */
@@ -523,7 +526,7 @@ void resetter_drain(Resetter *r) {
 }
 
 void resetter_pause(Resetter *r) {
-        if (r->call && !resetter_is_sent(r)) {
+        if (r->call && !r->recorded) {
                 r->call = channel_call_cancel(r->call);
                 forget_batch(r);
         }
@@ -533,7 +536,7 @@ int resetter_let_go(Resetter *r, int64_t id) {
         for (size_t i = 0; i < r->n_items; i++) {
                 if (r->items[i]->id != id)
                         continue;
-                if (resetter_is_sent(r))
+                if (r->recorded)
                         return -EBUSY;
                 resetter_pause(r);
                 resetter_kick(r);

@@ -55,6 +55,11 @@ struct Worker {
         size_t n_failures;
 };
 
+/* Nothing was written for it yet: its account was looked at, at most. Until then the row waits in the store,
+ * and a plan may take it back, also after a crash. */
+bool job_is_untouched(const Job *job);
+/* Somebody doesn't want it to begin any more: a pause, a quarantine, a drain. */
+bool worker_holds_back(Worker *w, const Job *job);
 /* Takes the item; its first step begins. */
 int job_start(Worker *w, QueueItem *take_item);
 /* Leaves the row as it is. */

@@ -266,11 +266,8 @@ static void tell_call(const Job *job, const Outcome *outcome) {
         w->hooks.called(&event, w->hooks.userdata);
 }
 
-/* Before the first write the account is only looked at: until then a plan may take the row back, also after
- * a crash. */
 static bool only_looks(const Job *job) {
-        return !job->recorded && !call_is_write(job->kind) && job->step == STEP_START &&
-               job->item->state == QUEUE_WAITING;
+        return job_is_untouched(job) && !call_is_write(job->kind) && job->step == STEP_START;
 }
 
 static int on_prepare(CallInput *in, void *userdata) {
@@ -394,6 +391,10 @@ static void job_call(Job *job, Call call) {
         int r;
 
         job->kind = call;
+        if (call_is_write(call) && worker_holds_back(job->worker, job)) {
+                job_end(job);
+                return;
+        }
         if (lacks_role(job)) {
                 snprintf(outcome.detail, sizeof(outcome.detail), "the API has no role \"%.200s\"",
                          job->item->action.after.role);

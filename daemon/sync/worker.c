@@ -93,14 +93,27 @@ static bool may_run(const Worker *w) {
         return !channel_parked_until(w->channel, NULL, NULL);
 }
 
+bool job_is_untouched(const Job *job) {
+        return !job->recorded && job->item->state == QUEUE_WAITING && job->item->step == STEP_START &&
+               !job->item->was_uncertain;
+}
+
+bool worker_holds_back(Worker *w, const Job *job) {
+        bool unwanted = w->draining || channel_is_paused(w->channel) ||
+                        (quarantine_is_on(w->quarantine) &&
+                         quarantine_tried(w->quarantine) != job->item->id);
+
+        return unwanted && job_is_untouched(job);
+}
+
 /* What hasn't begun yet goes back to waiting, but for one action. */
 static void take_back(Worker *w, int64_t but) {
         Job *job, *next;
 
         for (job = TAILQ_FIRST(&w->jobs); job; job = next) {
                 next = TAILQ_NEXT(job, link);
-                if (job->step == 0 && !job->item->was_uncertain && job->call &&
-                    !channel_call_is_sent(job->call) && job->item->id != but)
+                if (job_is_untouched(job) && job->call && !channel_call_is_sent(job->call) &&
+                    job->item->id != but)
                         job_end(job);
         }
 }

@@ -116,11 +116,104 @@ static void test_reject_is_of_one_plan(void **state _unused_) {
         play_teardown(&play);
 }
 
+static unsigned looks;
+
+/* The one account that is looked at before it goes. */
+static void look_takes_long(const char *method, const char *url, const char *body, PlayAnswer *answer,
+                            void *userdata) {
+        play_umbrella_api(method, url, body, answer, userdata);
+        if (str_eq(method, "GET") && strstr(url, "/users/")) {
+                looks++;
+                answer->delay = 20 * USEC_PER_SEC;
+        }
+}
+
+/* Somebody leaves, and the account is being looked at. */
+static void setup_look(Play *play) {
+        play_setup(play, 10, LEAVE, "");
+        play_start(play);
+        play_run(play->loop, USEC_PER_HOUR);
+        play_api(look_takes_long, NULL);
+        looks = 0;
+        play_directory.n = 9;
+        for (unsigned i = 0; i < 600 && looks == 0; i++)
+                play_run(play->loop, USEC_PER_SEC);
+        assert_int_equal(looks, 1);
+}
+
+/* To look is no write: what follows it waits as if it hadn't begun. */
+static void test_pause_during_look(void **state _unused_) {
+        Play play;
+
+        setup_look(&play);
+        pause_all(&play, true);
+        play_run(play.loop, USEC_PER_HOUR);
+        assert_int_equal(play_umbrella.deleted, 0);
+        assert_true(find(&play, ACTION_DELETE, QUEUE_WAITING) > 0);
+        pause_all(&play, false);
+        play_run(play.loop, 10 * USEC_PER_MINUTE);
+        assert_int_equal(play_umbrella.deleted, 1);
+        play_teardown(&play);
+}
+
+/* For a reload, say, that protects the account. */
+static void test_drain_during_look(void **state _unused_) {
+        Play play;
+
+        setup_look(&play);
+        engine_drain(play.engine);
+        play_run(play.loop, USEC_PER_MINUTE);
+        assert_true(engine_is_idle(play.engine));
+        assert_int_equal(play_umbrella.deleted, 0);
+        play_teardown(&play);
+}
+
+static unsigned refusals;
+
+/* Refuses the token of the first create, and takes its time for a new one. */
+static void new_token_takes_long(const char *method, const char *url, const char *body, PlayAnswer *answer,
+                                 void *userdata) {
+        if (str_eq(method, "POST") && strstr(url, "/users") && refusals == 0) {
+                refusals++;
+                answer->status = 401;
+                snprintf(answer->body, sizeof(answer->body), "{\"message\":\"Unauthorized\"}");
+                return;
+        }
+        play_umbrella_api(method, url, body, answer, userdata);
+        if (refusals == 1 && strstr(url, "/token")) {
+                refusals++;
+                answer->delay = 20 * USEC_PER_SEC;
+        }
+}
+
+/* What was sent once, and goes out again, is neither put back nor forgotten. */
+static void test_pause_before_new_token(void **state _unused_) {
+        Play play;
+
+        play_setup(&play, 2, "", "");
+        refusals = 0;
+        play_api(new_token_takes_long, NULL);
+        play_start(&play);
+        for (unsigned i = 0; i < 600 && refusals < 2; i++)
+                play_run(play.loop, USEC_PER_SEC);
+        assert_int_equal(refusals, 2);
+        pause_all(&play, true);
+        play_run(play.loop, USEC_PER_MINUTE);
+        pause_all(&play, false);
+        play_run(play.loop, USEC_PER_HOUR);
+        assert_int_equal(play_umbrella.created, 2);
+        assert_int_equal(play_counts(&play).running, 0);
+        play_teardown(&play);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_retry_of_what_nobody_asks_for),
                 cmocka_unit_test(test_retry_of_what_was_dropped),
                 cmocka_unit_test(test_reject_is_of_one_plan),
+                cmocka_unit_test(test_pause_during_look),
+                cmocka_unit_test(test_drain_during_look),
+                cmocka_unit_test(test_pause_before_new_token),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
