@@ -85,7 +85,7 @@ static int end_approval(ControlCall *call) {
         ErrCtx text = { 0 };
 
         /* What the report says of an earlier judgement is no answer. */
-        if (remote && remote_is_asked_again(remote))
+        if (remote && (remote_is_asked_again(remote) || remote_is_busy(remote)))
                 report = NULL;
         if (report && approval_was_used(&report->approved, call->hash)) {
                 (void) err_set(&text, 0, 0, "plan %s of %s goes ahead", call->hash, call->target);

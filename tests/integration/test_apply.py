@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import stat
+import time
 
 import pytest
 
@@ -126,6 +127,19 @@ def test_what_was_rejected_stays_so(make_daemon, bus, standin, tmp_path):
     bus.ctl("reject", held(bus), expect=0)
     stale = bus.ctl("apply", path, expect=6)
     assert "rejected" in stale.err and writes(standin) == []
+
+
+def test_answer_of_the_next_judgement(make_daemon, bus, standin, tmp_path):
+    """What came of the same file before is no answer, however long the listing takes."""
+    make_daemon(first_plan="hold", target={"list_interval": "1s"})
+    path = tmp_path / "plan.json"
+    export(bus, path)
+    assert "goes ahead" in bus.ctl("apply", path, expect=0).out
+    wait_done(bus, 10)
+    time.sleep(1.1)
+    standin.fault("delay", seconds=4, method="GET", path="/users", count=1)
+    assert "nothing was done" in bus.ctl("apply", path, expect=6).err
+    assert len(writes(standin)) == 10
 
 
 def test_survives_a_restart(make_daemon, bus, slapd, company, standin, tmp_path):
