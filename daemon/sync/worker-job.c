@@ -212,12 +212,13 @@ static void job_later(Job *job, const Outcome *outcome) {
         end_after(job, job_change_row(job, QUEUE_WAITING, due, outcome, outcome->detail));
 }
 
+/* Who has written nothing yet is sure of that, also after a crash: a plan may still take it back. */
 static void job_look(Job *job, const Outcome *outcome) {
         Worker *w = job->worker;
+        QueueState state = job_is_untouched(job) ? QUEUE_WAITING : QUEUE_UNCERTAIN;
         int r;
 
-        r = job_change_row(job, QUEUE_UNCERTAIN, loop_wall(w->loop), outcome,
-                           outcome ? outcome->detail : NULL);
+        r = job_change_row(job, state, loop_wall(w->loop), outcome, outcome ? outcome->detail : NULL);
         if (r < 0) {
                 end_after(job, r);
                 return;

@@ -319,8 +319,9 @@ def test_full_disk(idsyncd, standin, small_disk):
         result = idsyncd.run("--once", "--json", "--wait", "0s")
         if result.code == 0:
             break
-        assert result.code == 7, result
-        assert "full" in result.err.lower() or "no space" in result.err.lower(), result
+        # In the round after one that was stopped amid its calls the target may still be parked.
+        assert result.code == 7 or (result.code == 5 and left > 250), result
+        assert result.code == 5 or re.search("full|no space", result.err, re.IGNORECASE), result
         assert unrecorded(standin, idsyncd) == set()
     os.unlink(filler)
     idsyncd.once(expect=0)
