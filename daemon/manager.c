@@ -90,7 +90,7 @@ static void append_queue(Manager *m, StrBuf *out) {
         Forecast f = { 0 };
         char text[USEC_FORMAT_MAX];
 
-        (void) store_queue_counts(m->store, NULL, &counts);
+        (void) engine_queue_counts(m->engine, &counts);
         (void) forecast(m->engine, &f);
         strbuf_printf(out, "; %llu queued, %llu dead letters",
                       (unsigned long long) (counts.waiting + counts.running + counts.uncertain),

@@ -259,7 +259,7 @@ static int gather(Bus *b, const char *status, BusFacts *f) {
         f->status = strdup(status);
         if (!f->status)
                 return -ENOMEM;
-        r = store_queue_counts(v.store, NULL, &counts);
+        r = engine_queue_counts(v.engine, &counts);
         f->queued = counts.waiting + counts.running + counts.uncertain;
         f->dead = counts.dead;
         f->last_complete = cycle_report(engine_cycle(v.engine))->complete;

@@ -110,7 +110,7 @@ int view_status(const View *v, StrBuf *out) {
         bool paused = false;
         int r;
 
-        r = store_queue_counts(v->store, NULL, &counts);
+        r = engine_queue_counts(v->engine, &counts);
         if (r >= 0)
                 r = standing_is_paused(v->store, NULL, &paused);
         if (r >= 0)

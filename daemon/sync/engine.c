@@ -234,6 +234,22 @@ Remote *engine_find_remote(Engine *e, const char *target) {
         return NULL;
 }
 
+int engine_queue_counts(const Engine *e, QueueCounts *ret) {
+        int r = 0;
+
+        *ret = (QueueCounts){ 0 };
+        for (size_t i = 0; i < e->n_remotes && r >= 0; i++) {
+                QueueCounts one = { 0 };
+
+                r = store_queue_counts(e->options.store, remote_config(e->remotes[i])->name, &one);
+                ret->waiting += one.waiting;
+                ret->running += one.running;
+                ret->uncertain += one.uncertain;
+                ret->dead += one.dead;
+        }
+        return r;
+}
+
 usec_t engine_next_due(const Engine *e) {
         usec_t earliest = USEC_INFINITY, due;
 

@@ -54,5 +54,8 @@ size_t engine_n_remotes(const Engine *engine);
 const Remote *engine_remote(const Engine *engine, size_t i);
 /* By the target's name; NULL: there is none. */
 Remote *engine_find_remote(Engine *engine, const char *target);
+/* What is queued at all of them: rows of a target that was taken out of the configuration aren't counted.
+ * 0; -errno of the store. */
+int engine_queue_counts(const Engine *engine, QueueCounts *ret);
 /* The earliest worker_next_due() of all targets. */
 usec_t engine_next_due(const Engine *engine);

@@ -145,6 +145,21 @@ def test_approval_survives_a_restart(make_daemon, bus, slapd, standin):
     assert len(standin.emails()) == 10
 
 
+@pytest.mark.company(people=2)
+def test_a_target_that_was_taken_out(make_daemon, bus, standin):
+    """Its dead letters call for nobody any more."""
+    standin.fault("status", code=422, body={"message": "refused by the test"}, method="POST", path="/users$", count=None)
+    runner, daemon = make_daemon()
+    wait_for(lambda: len(bus.ask("queue", "--dead")["actions"]) == 2, 10, "two dead letters", every=0.1)
+    standin.clear_faults()
+    runner.target["name"] = "anew"
+    daemon.reload()
+    wait_for(lambda: bus.ask("status")["targets"][0]["name"] == "anew", 15, "the new configuration", every=0.1)
+    wait_done(bus, 2)
+    assert bus.ask("status")["queue"]["dead"] == 0 and bus.ctl("health").code == 0
+    daemon.wait_status("0 dead letters")
+
+
 # --- the queue ---
 
 def test_dead_letter_retry_drop(make_daemon, bus, company, standin):
