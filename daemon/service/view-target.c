@@ -154,17 +154,17 @@ static void add_directory(const View *v, Problems *p) {
         char text[USEC_FORMAT_MAX];
 
         if (cycle->late)
-                add(p, LEVEL_WARNING, NULL, "journalctl -u idsyncd -x",
+                add(p, LEVEL_WARNING, NULL, "idsyncctl check; journalctl -u idsyncd -x",
                     "the read of the directory that began at %s still runs, and the next one was due",
                     usec_format_wall(cycle->attempted, text));
 
         if (cycle->read && cycle->directory != READ_COMPLETE)
-                add(p, LEVEL_CRITICAL, NULL, "journalctl -u idsyncd -x",
+                add(p, LEVEL_CRITICAL, NULL, "idsyncctl check; journalctl -u idsyncd -x",
                     "the last read of the directory failed: %s", cycle->error);
         if (late < LATE_MIN)
                 late = LATE_MIN;
         if (wall > since && wall - since > late)
-                add(p, LEVEL_CRITICAL, NULL, "journalctl -u idsyncd -x",
+                add(p, LEVEL_CRITICAL, NULL, "idsyncctl check; journalctl -u idsyncd -x",
                     "no complete read of the directory for %s",
                     usec_format((wall - since) / USEC_PER_SEC * USEC_PER_SEC, text));
 }
@@ -222,7 +222,7 @@ static void add_target(const View *v, Problems *p, const Remote *remote) {
         char act[320];
 
         if (report->state == REMOTE_INCOMPLETE || report->state == REMOTE_UNREACHABLE)
-                add(p, LEVEL_CRITICAL, name, "journalctl -u idsyncd -x", "%s: %s",
+                add(p, LEVEL_CRITICAL, name, "idsyncctl check; journalctl -u idsyncd -x", "%s: %s",
                     remote_state_to_string(report->state), report->reason);
         add_parking(p, remote);
         add_held(v, p, name, HELD_PLAN);
