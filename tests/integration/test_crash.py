@@ -142,7 +142,7 @@ def test_killed_by_the_clock(idsyncd, standin, slapd, company):
     standin.switches(latency=0.03)
     emails = sorted(p.email for p in company.people)
     idsyncd.target["concurrency"] = 3
-    for number in range(30):
+    for number in range(15):
         daemon = idsyncd.start(ready=False)
         time.sleep(0.12 + number * 0.037 % 0.4)
         assert daemon.process.poll() is None, daemon.log()

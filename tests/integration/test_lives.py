@@ -215,9 +215,11 @@ def live_with_kills(world, point, number):
     assert writes(world.standin) == []
 
 
-# Government is Umbrella with a row of data of its own: there the points around calls will do.
+# Right before a commit is as right after the one before it, but for what was called in between: there are points for that,
+# and test_crash kills there. Government is Umbrella with a row of data of its own: there the points around steps will do.
+LEFT_OUT = ("store-commit", "store-superseded")
 CASES = [(api, point) for api in APIS for point in source_points()
-         if api != "umbrella-gov" or point in ("job-step", "call-write-answered", "store-committed")]
+         if point not in LEFT_OUT and (api != "umbrella-gov" or point in ("job-step", "call-write-answered"))]
 WORKERS = 2
 
 
@@ -244,7 +246,4 @@ def test_killed_life(make_world, api, point):
     with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
         list(pool.map(work, range(WORKERS)))
     print(f"{api}: {point}: killed at up to {rounds.end - 1}")
-    assert 1 < rounds.end < rounds.limit or point in NOT_PASSED, "no stage of the life passes it"
-
-
-NOT_PASSED = ("store-superseded",)
+    assert 1 < rounds.end < rounds.limit, "no stage of the life passes it"

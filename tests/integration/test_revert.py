@@ -288,7 +288,7 @@ def killed_at(point, number, make_daemon, bus, slapd, standin):
 
 @pytest.mark.slow
 @pytest.mark.company(people=3, admins=0)
-@pytest.mark.parametrize("point", ["store-commit", "job-step", "call-recorded"])
+@pytest.mark.parametrize("point", ["job-step", "call-recorded"])
 def test_killed_at_every_point(make_daemon, bus, slapd, company, standin, point):
     number = 1
     while killed_at(point, number, make_daemon, bus, slapd, standin):
