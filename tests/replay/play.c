@@ -174,9 +174,8 @@ void play_teardown(Play *play) {
         play->retry = loop_timer_free(play->retry);
         play->loop = loop_free(play->loop);
         play->config = config_unref(play->config);
-        for (size_t i = 0; i < play_directory.n; i++) {
-                Person *p = &play_directory.people[i];
-
+        /* Also those who have left: a row without an id ends it. */
+        for (Person *p = play_directory.people; p->id; p++) {
                 free((char *) p->id);
                 free((char *) p->dn);
                 for (unsigned f = 0; f < _PERSON_FIELD_MAX; f++)
