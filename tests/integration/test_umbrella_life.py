@@ -472,7 +472,7 @@ def test_many_organizations_one_key(make_idsyncd, make_standin, slapd, company):
     runner = make_idsyncd(slapd, standin)
     runner.target["organizations"] = ids
     del runner.target["rate"]
-    runner.once("--wait", "1s")
+    runner.once("--wait", "5s")
     tokens = standin.calls("POST", "/token")
     assert len(tokens) <= 20 and not standin.calls(status=429)
     assert len(standin.calls(path="^/admin")) <= 14
