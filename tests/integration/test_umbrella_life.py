@@ -471,7 +471,8 @@ def test_many_organizations_one_key(make_idsyncd, make_standin, slapd, company):
         quirks={"cross_org": "invite"})
     runner = make_idsyncd(slapd, standin)
     runner.target["organizations"] = ids
-    del runner.target["rate"]
+    # Calls that leave evenly arrive in heaps where a machine is busy: two a second are never five.
+    runner.target["rate"] = {"second": 2}
     runner.once("--wait", "5s")
     tokens = standin.calls("POST", "/token")
     assert len(tokens) <= 20 and not standin.calls(status=429)
