@@ -3,17 +3,10 @@
 #include <errno.h>
 
 #include "base/log.h"
+#include "base/siphash.h"
 #include "sync/guard.h"
 #include "sync/remote-internal.h"
 #include "sync/standing.h"
-
-#define FINGERPRINT_START 14695981039346656037u
-
-static uint64_t fingerprint_add(uint64_t h, const char *text) {
-        for (const char *p = text; *p; p++)
-                h = (h ^ (uint8_t) *p) * 1099511628211u;
-        return h;
-}
 
 /* Once in each process: one that begins anew is read by people who didn't read the last one. */
 static bool log_held(Remote *r) {
@@ -41,11 +34,13 @@ static void log_failed(Remote *r, const Judgement *j, bool told) {
                 .cycle = r->in.cycle,
         };
         uint64_t before = r->failed_seen;
+        SipHash h;
 
-        r->failed_seen = j->expect.n_failed > 0 ? FINGERPRINT_START : 0;
+        siphash_init(&h);
         for (size_t i = 0; i < j->expect.n; i++)
                 if (!j->expect.items[i].holds)
-                        r->failed_seen = fingerprint_add(r->failed_seen, j->expect.items[i].text);
+                        siphash_add_str(&h, j->expect.items[i].text);
+        r->failed_seen = j->expect.n_failed > 0 ? siphash_end(&h) : 0;
         if (r->failed_seen == before || told)
                 return;
         for (size_t i = 0; i < j->expect.n; i++)
