@@ -8,7 +8,7 @@
 #include "target/target.h"
 
 #define BASIS_MAX ((size_t) 1 << 20)
-#define SUPPRESSED "taken back by an operator: not asked for until person, account or configuration change"
+#define SUPPRESSED "taken back by an operator: the same isn't asked for again"
 
 struct Reverter {
         RevertWorld world;
