@@ -57,8 +57,9 @@ def test_wrong_requests_fail_the_suite(tmp_path, api):
     *wrong, right = requests(api)
     for number, request in enumerate([*wrong, right]):
         (tmp_path / f"test_{number}.py").write_text(INNER.format(api=api, request=request, after=AFTER[number % len(AFTER)]))
-    done = subprocess.run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "conftest", "--tb=line",
-                           "--rootdir", str(tmp_path), str(tmp_path)],
+    # No short summary (-rN): what it repeats of a failure depends on the width, and on $CI.
+    done = subprocess.run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "conftest",
+                           "--tb=line", "-rN", "--rootdir", str(tmp_path), str(tmp_path)],
                           env={**os.environ, "PYTHONPATH": HERE}, capture_output=True, text=True, timeout=120)
     assert done.stdout.count("requests that break the API's contract: [") == len(wrong), done.stdout
     assert f"{len(wrong) + 1} passed, {len(wrong)} errors" in done.stdout, done.stdout
