@@ -201,16 +201,48 @@ static void check_password_reset(Load *l, const Draft *d) {
                              "true is possible at %s only with organization (or organizations): "
                              "the parent asks for resets in one child organisation",
                              d->traits->label);
+        else if (str_empty(l->config->directory.password_reset.attribute))
+                view_problem(l, d->view, "password_reset",
+                             "true has no effect: directory.password_reset.attribute names no attribute");
 }
 
-static void check_url(Load *l, const Draft *d) {
-        const char *host = d->target->url + strlen("https://"), *foreign = d->traits->foreign_host;
-        size_t len = strcspn(host, ":/"), n = strlen(foreign ?: "");
+/* The host that the key `name` leads to is one of the other Umbrella's; a name may end in a dot. */
+static void check_foreign(Load *l, const Draft *d, const char *name, const char *url) {
+        const char *host = url ? strstr(url, "://") : NULL, *foreign = d->traits->foreign_host;
+        size_t len, n = strlen(foreign ?: "");
 
-        if (foreign && len >= n && strncasecmp(host + len - n, foreign, n) == 0 &&
+        if (!host || !foreign)
+                return;
+        host += strlen("://");
+        len = strcspn(host, ":/");
+        while (len > 0 && host[len - 1] == '.')
+                len--;
+        if (len >= n && strncasecmp(host + len - n, foreign, n) == 0 &&
             (len == n || host[len - n - 1] == '.'))
-                view_problem(l, d->view, "url", "%.*s is not a host of %s; its key must not be sent there",
+                view_problem(l, d->view, name,
+                             "%.*s is not a host of %s; nothing of this target may go there",
                              (int) len, host, d->traits->label);
+}
+
+static void check_own(Load *l, const Draft *d, const TargetConfig *other, const char *name, const char *ours,
+                      const char *theirs) {
+        if (ours && str_eq(ours, theirs))
+                view_problem(l, d->view, name, "\"%s\" is also that of target \"%s\" at %s; "
+                             "each API has keys of its own, and must never see another's",
+                             ours, other->name, type_traits(other->type)->label);
+}
+
+static void check_own_keys(Load *l, const Draft *d) {
+        const TargetConfig *t = d->target;
+
+        for (size_t i = 0; i < l->config->n_targets; i++) {
+                const TargetConfig *other = &l->config->targets[i];
+
+                if (other->type == t->type)
+                        continue;
+                check_own(l, d, other, "key_credential", t->key_credential, other->key_credential);
+                check_own(l, d, other, "secret_credential", t->secret_credential, other->secret_credential);
+        }
 }
 
 static void load_url(Load *l, const Draft *d) {
@@ -224,8 +256,8 @@ static void load_url(Load *l, const Draft *d) {
         }
         for (size_t len = strlen(t->url ?: ""); len > 0 && t->url[len - 1] == '/'; len--)
                 t->url[len - 1] = 0;
-        if (t->url)
-                check_url(l, d);
+        check_foreign(l, d, "url", t->url);
+        check_foreign(l, d, "proxy", t->proxy);
 }
 
 static void load_type_defaults(Load *l, const Draft *d) {
@@ -299,6 +331,7 @@ static void fill_target(Load *l, Draft *d, uint64_t organization) {
         load_url(l, d);
         load_type_defaults(l, d);
         check_required(l, d);
+        check_own_keys(l, d);
         check_leave(l, d);
         check_password_reset(l, d);
 }

@@ -77,10 +77,12 @@ static int load(Fixture *f, const char *text) {
         return load_with(f, text, NULL);
 }
 
-#define DIRECTORY                                                                               \
+#define DIRECTORY_WITH(more)                                                                    \
         "directory = { uris = [ \"ldaps://ldap.example.com\" ];\n"                              \
         "  bind = { dn = \"cn=reader,dc=example,dc=com\"; password_credential = \"ldap\"; };\n" \
-        "  people = { base = \"ou=people,dc=example,dc=com\"; filter = \"(mail=*)\"; }; };\n"
+        "  people = { base = \"ou=people,dc=example,dc=com\"; filter = \"(mail=*)\"; }; " more "};\n"
+#define DIRECTORY DIRECTORY_WITH("")
+#define SIGNALLED DIRECTORY_WITH("password_reset = { attribute = \"pwdReset\"; };")
 #define KEYS "key_credential = \"key\"; secret_credential = \"secret\";"
 #define BASICS "name = \"umbrella\"; type = \"umbrella\"; " KEYS
 #define ROLES "roles = ( { role = \"Read Only\"; } );"
@@ -652,6 +654,8 @@ static void test_defaults_problems(void **state) {
                  "targets = ( { name = \"a\"; type = \"umbrella\"; }, { name = \"b\"; type = "
                  "\"umbrella-gov\"; } );\n",
                  ":4: target_defaults.concurrency: 0 is out of range",
+                 ":4: target_defaults.key_credential: \"key\" is also that of target \"a\" at Umbrella",
+                 ":4: target_defaults.secret_credential: \"secret\" is also that of target \"a\"",
                  ":5: target_defaults.adpt: is not a key here; did you mean \"adopt\"?",
                  ":5: target_defaults.name: belongs in each target, not in target_defaults",
                  ":5: target_defaults.leave: \"disable\" is not possible at Umbrella; use",
@@ -695,7 +699,7 @@ static void test_organizations(void **state) {
                  ":4: targets[0].organizations[0]: 4294967297 is out of range");
         load_bad(f, DIRECTORY TARGET("organizations = 5;"),
                  ":4: targets[0].organizations: is a whole number, must be a list");
-        load_bad(f, DIRECTORY TARGET("organization = \"7\"; password_reset = true;"),
+        load_bad(f, SIGNALLED TARGET("organization = \"7\"; password_reset = true;"),
                  ":4: targets[0].organization: is a text, must be a whole number from 0 to 2147483647");
         /* One mistake is one line, however many targets it becomes. */
         load_bad(f, DIRECTORY TARGET("organizations = [ 1, 2, 3 ]; leave = \"disable\"; timezone = 5;"),
@@ -735,7 +739,7 @@ static void test_capabilities(void **state) {
         load_good(f, DIRECTORY GOV("leave = \"delete\";"));
         assert_string_equal(f->config->targets[0].url, "https://api.umbrellagov.com");
         load_good(f,
-                  DIRECTORY PRIMAVERA(
+                  SIGNALLED PRIMAVERA(
                                   COMPANY
                                   "leave = \"disable\"; password_reset = true;"
                                   "applications = ( { group = \"cn=a\"; names = [ \"P6\", \"U\" ]; } );"));
@@ -754,8 +758,10 @@ static void test_capabilities(void **state) {
                  "has no password resets");
         load_bad(f, DIRECTORY TARGET("password_reset = true;"),
                  ":4: targets[0].password_reset: true is possible at Umbrella only with organization");
-        load_good(f, DIRECTORY TARGET("password_reset = true; organization = 7;"));
-        load_good(f, DIRECTORY TARGET("password_reset = true; organizations = [ 7 ];"));
+        load_good(f, SIGNALLED TARGET("password_reset = true; organization = 7;"));
+        load_good(f, SIGNALLED TARGET("password_reset = true; organizations = [ 7 ];"));
+        load_bad(f, DIRECTORY TARGET("password_reset = true; organization = 7;"),
+                 ":4: targets[0].password_reset: true has no effect: directory.password_reset.attribute");
         load_bad(f, DIRECTORY TARGET("tenant = \"t\";"),
                  ":4: targets[0].tenant: has no meaning at Umbrella; remove it");
         load_bad(f, DIRECTORY PRIMAVERA(COMPANY ROLES),
@@ -768,11 +774,30 @@ static void test_capabilities(void **state) {
                  ":4: targets[0].url: is required: ");
         load_bad(f, DIRECTORY GOV("url = \"https://API.umbrella.com/x\";"),
                  ":4: targets[0].url: API.umbrella.com is not a host of Umbrella for Government");
+        load_bad(f, DIRECTORY GOV("url = \"https://api.umbrella.com.:443\";"),
+                 ":4: targets[0].url: api.umbrella.com is not a host of Umbrella for Government");
+        load_bad(f, DIRECTORY GOV("proxy = \"http://proxy.umbrella.com:3128\";"),
+                 ":4: targets[0].proxy: proxy.umbrella.com is not a host of Umbrella for Government");
         load_bad(f, DIRECTORY TARGET("url = \"https://api.umbrellagov.com\";"), ":4: targets[0].url: ");
         load_good(f, DIRECTORY GOV("url = \"https://notumbrella.com\";"));
         load_bad(f, DIRECTORY "targets = ( { name = \"x\"; type = \"scim\"; " KEYS " groups = []; } );\n",
                  ":4: targets[0].type: \"scim\" is not allowed, must be \"umbrella\", \"umbrella-gov\" or "
                  "\"primavera\"");
+}
+
+static void test_keys_are_one_apis(void **state) {
+        Fixture *f = *state;
+
+#define TYPE(name, type, key, secret)                                                                      \
+        "{ name = \"" name "\"; type = \"" type "\"; key_credential = \"" key "\"; secret_credential = \"" \
+        secret "\"; groups = []; " ROLES " }"
+#define BOTH(a, b) "targets = ( " a ",\n" b " );\n"
+        load_good(f, DIRECTORY BOTH(TYPE("a", "umbrella", "k", "s"), TYPE("b", "umbrella", "k", "s")));
+        load_good(f, DIRECTORY BOTH(TYPE("a", "umbrella", "k", "s"), TYPE("b", "umbrella-gov", "l", "t")));
+        load_bad(f, DIRECTORY BOTH(TYPE("a", "umbrella", "k", "s"), TYPE("b", "umbrella-gov", "k", "t")),
+                 ":5: targets[1].key_credential: \"k\" is also that of target \"a\" at Umbrella;");
+        load_bad(f, DIRECTORY BOTH(TYPE("a", "umbrella-gov", "k", "s"), TYPE("b", "umbrella", "l", "s")),
+                 ":5: targets[1].secret_credential: \"s\" is also that of target \"a\" at Umbrella for");
 }
 
 static void test_roles(void **state) {
@@ -915,6 +940,7 @@ int main(void) {
                         test(test_organizations),
                         test(test_names),
                         test(test_capabilities),
+                        test(test_keys_are_one_apis),
                         test(test_roles),
                         test(test_expect),
                         test(test_notices),
