@@ -79,7 +79,7 @@ static int meta_number(Store *store, const char *key, uint64_t *ret) {
         return store_meta_get_u64(store, key, ret, &found);
 }
 
-/* ---- generations: a database that is behind its marker was put back ---- */
+/* ---- generations: a database that is behind its marker, or came without one, was put back ---- */
 
 /* The marker follows the database, so that a crash in between leaves it behind, never ahead. */
 static int next_generation(Store *store, uint64_t last, bool clean) {
@@ -105,10 +105,16 @@ static int next_generation(Store *store, uint64_t last, bool clean) {
         return 0;
 }
 
-static int note_restored(Store *store, uint64_t marker) {
+/* The first generation may lack its marker: a crash came in between. */
+static bool put_back(uint64_t generation, uint64_t marker) {
+        return generation < marker || (marker == 0 && generation > 1);
+}
+
+/* "When" is later than what was accepted of earlier ones. */
+static int note_restored(Store *store, uint64_t when) {
         int r;
 
-        r = store_meta_set_u64(store, "restored", marker);
+        r = store_meta_set_u64(store, "restored", when);
         if (r == 0)
                 r = store_exec(store, SQL_RESTORED_HELD, "");
         /* Given before the copy was made, and used since. */
@@ -136,8 +142,8 @@ static int settle(Store *store) {
         if (r < 0)
                 return r;
         r = store_exec(store, SQL_OPEN_RUNNING, "");
-        if (r == 0 && generation < marker)
-                r = note_restored(store, marker);
+        if (r == 0 && put_back(generation, marker))
+                r = note_restored(store, generation > marker ? generation : marker);
         r = store_end(store, r);
         /* A copy is no generation of its own. */
         if (r < 0 || store->real)

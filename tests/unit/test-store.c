@@ -621,6 +621,26 @@ static void test_copy_while_stopped(void **state) {
         assert_true(restored);
 }
 
+/* A backup in the directory of another machine has no marker beside it; each time it counts anew. */
+static void test_restore_elsewhere(void **state) {
+        Fixture *f = *state;
+        char marker[320];
+        bool restored;
+
+        (void) snprintf(marker, sizeof(marker), "%s/idsyncd.generation", f->directory);
+        for (int i = 0; i < 2; i++) {
+                f->store = store_free(f->store);
+                assert_int_equal(unlink(marker), 0);
+                f->store = open_store(f->directory);
+                ok(store_restored(f->store, "t", &restored));
+                assert_true(restored);
+                ok(store_restored_accept(f->store, "t"));
+                reopen(f);
+                ok(store_restored(f->store, "t", &restored));
+                assert_false(restored);
+        }
+}
+
 static void test_idle_empties_the_wal(void **state) {
         Fixture *f = *state;
         char wal[320];
@@ -665,6 +685,7 @@ int main(void) {
                 TEST(test_backup_and_restore),
                 TEST(test_lost_database_counts_as_restored),
                 TEST(test_copy_while_stopped),
+                TEST(test_restore_elsewhere),
                 TEST(test_idle_empties_the_wal),
         };
 
