@@ -1,12 +1,24 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # Installs the Debian packages of scripts/packages.txt that are missing. Says nothing and needs no rights if none is.
+#
+#   install-packages.sh             all of them
+#   install-packages.sh build       those under this heading; several may be named
 set -eu
 
 list=$(dirname "$0")/packages.txt
+for heading; do
+    grep -q "^# $heading\(:\|\$\)" "$list" || { echo "install-packages.sh: $list has no heading \"$heading\"" >&2; exit 2; }
+done
+
 missing=
-while read -r package _; do
-    case $package in ''|'#'*) continue ;; esac
+wanted=
+while read -r package heading _; do
+    case $package in
+        '') continue ;;
+        '#') case " ${*:-${heading%:}} " in *" ${heading%:} "*) wanted=yes ;; *) wanted= ;; esac; continue ;;
+    esac
+    [ -n "$wanted" ] || continue
     # Also satisfied by a package that provides it (pkg-config by pkgconf).
     if [ "$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null || true)" != installed ]; then
         missing="$missing $package"

@@ -46,7 +46,7 @@ static void put_count(const PolicyInput *in, ActionKind k, StrBuf *reason) {
         next(reason);
         strbuf_printf(reason, "%zu %s", sum, sum == 1 ? words[k].one : words[k].many);
         if (in->queued_24h[k] > 0)
-                strbuf_printf(reason, " (%zu in the last 24 hours incl.)", in->queued_24h[k]);
+                strbuf_printf(reason, " (%zu of them in the last 24 hours)", in->queued_24h[k]);
         strbuf_puts(reason, sum == 1 ? " is" : " are");
 }
 

@@ -56,10 +56,10 @@ int store_meta_get(Store *store, const char *key, char **ret);
 int store_meta_set_u64(Store *store, const char *key, uint64_t value);
 int store_meta_get_u64(Store *store, const char *key, uint64_t *ret, bool *ret_found);
 
-/* Was this database put back from a backup (its generation is behind the marker file beside it, or there is
- * no such file), and has no plan of this target been accepted since? Then every plan is held. When the restored database was
- * opened, held plans, waiting actions and unfinished resets were dropped (the next plan asks again for
- * what is still wanted), and begun actions became UNCERTAIN. */
+/* Was this database put back from a backup (its generation is behind the marker file beside it, or it came
+ * without one), and has no plan of this target been accepted since? Then every plan is held. When the
+ * restored database was opened, held plans, waiting actions and unfinished resets were dropped (the next
+ * plan asks again for what is still wanted), and begun actions became UNCERTAIN. */
 int store_restored(Store *store, const char *target, bool *ret);
 int store_restored_accept(Store *store, const char *target);
 

@@ -73,7 +73,7 @@ class Demo:
         admin, reader = (group_dn(name) for name in ("umbrella-admins", "umbrella-reports"))
         self.programs.target["roles"] = [{"group": admin, "role": "Full Admin"},
                                          {"group": reader, "role": "Reporting Only"}, {"role": "Read Only"}]
-        self.programs.target.update(leave="delete", leave_grace="0s", limits={"delete": 4, "recreate": 2})
+        self.programs.target.update(leave="delete", leave_grace="0s", limits={"delete": 4, "recreate": 2, "percent": 100})
         self.programs.write()
         self.standin.add_accounts(accounts=[
             {"email": "Grace@Example.com", "firstname": "Grace", "lastname": "Hopper", "role": "Full Admin"},
@@ -84,10 +84,12 @@ class Demo:
         say("""  It is strict about requests and writes down every call. Umbrella allows 14 calls a minute; so that you
             needn't wait, that limit is lifted here, on both sides. A leaver's account is deleted, and without any grace
             (leave = "delete", leave_grace = "0s"): whoever is taken for gone loses it within seconds.""")
-        say(f"  Files: {self.stage.home}")
+        say(f"""  Files: {self.stage.home}. Commands are shown without the options that say where server, configuration and
+            passwords are.""")
 
     def dry_run(self):
         heading("What would be done? (dry run)")
+        say("  Both sides are read and compared. The hash stands for exactly this plan.")
         result = self.programs.show("--once", "--dry-run", code=1)
         claim(result.out.count("create") == 10 and result.out.count("adopt") == 1,
               "ten accounts to create, and grace's account, there already, to adopt")
@@ -96,6 +98,7 @@ class Demo:
 
     def first_plan(self):
         heading("The first plan waits for a person")
+        say("  Without --dry-run, and still nothing is done: somebody has to approve this hash.")
         self.programs.show("--once", code=6)
         result = self.programs.once()
         digest = result.target()["hash"]
@@ -105,7 +108,8 @@ class Demo:
         return digest
 
     def approval(self, digest):
-        heading("The first plan, approved, and the first cycle")
+        heading("The first plan, approved")
+        say("  Look at the accounts: ten new ones, and the one of grace, which needed no call.")
         result = self.programs.show("--once", "--approve", digest, code=0)
         claim(result.out.count("  create  ") == 10 and result.out.count("  adopt  ") == 1, "done as it was shown")
         claim(self.emails() == sorted([*self.wanted, self.vendor]),
@@ -120,6 +124,7 @@ class Demo:
 
     def somebody_new(self):
         heading("The daemon runs, and somebody joins the company")
+        say("  Look at the call that the API wrote down.")
         self.daemon = self.programs.start()
         claim(True, "READY=1 came")
         new, before = person("linda Newhire"), self.stage.last_call()
@@ -136,6 +141,7 @@ class Demo:
 
     def directory_down(self):
         heading("The directory dies (kill -9), and later shows but four of its people")
+        say("  This is where others have deleted everybody. Look for what isn't there: a call to the API.")
         before = self.stage.last_call()
         self.slapd.kill()
         self.daemon.wait_log("unreachable", 20)
@@ -149,13 +155,16 @@ class Demo:
         self.slapd.limit_reader("size=unlimited size.pr=unlimited size.prtotal=unlimited")
         seen = len(self.daemon.log())
         self.daemon.wait_for(lambda: "read completely" in self.daemon.log()[seen:], 40, "a complete read")
-        shown(log_lines(self.daemon.log(), "unreachable|incomplete|read completely"))
+        log = self.daemon.log()
+        for text, pattern in ((log, "unreachable"), (log, "is incomplete"), (log[seen:], "read completely")):
+            shown(log_lines(text, pattern).partition("\n")[0])
         claim(not self.stage.writes(before), "no call to the API changed anything: a failed read proves nobody's absence")
         claim(self.emails() == sorted([*self.wanted, self.vendor]), f"all {len(self.wanted)} accounts are there")
         claim(self.daemon.process.poll() is None, "the same daemon goes on, without a restart")
 
     def somebody_leaves(self):
         heading("Somebody really leaves")
+        say("  The same absence, but shown by a complete read.")
         gone, before = person("linda Newhire"), self.stage.last_call()
         self.stage.ldap("ldapmodify", "away.ldif", leave(gone))
         wait_for(lambda: gone.email not in self.emails(), 20, f"the end of {gone.email}'s account")
@@ -238,9 +247,10 @@ class Demo:
         self.directory_down()
         self.somebody_leaves()
         if self.stage.bus:
-            Operator(self.stage, self.company, self.wanted).walk()
+            Operator(self.stage, self.company, self.wanted).walk(self.vendor)
         else:
-            say("  (Run as root, the demo also shows what an operator does with held plans: idsyncctl obeys nobody else.)")
+            say("""  (As root, or where the kernel grants a user namespace, the demo also shows what an operator does with
+                held plans: idsyncctl obeys nobody else.)""")
         self.killed()
         self.journal()
         self.promises()

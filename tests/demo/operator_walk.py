@@ -42,6 +42,7 @@ class Operator:
 
     def hold_and_look(self):
         heading("A script goes wrong: five people fall out of a group. Hold, and look")
+        say("  The limit here is four deletes in 24 hours. Look at the reason, and at what the status advises.")
         self.before = self.stage.last_call()
         self.lost = self.some("alan", "barbara", "edsger", "frances", "joan")
         self.stage.ldap("ldapmodify", "script.ldif", change("delete", "umbrella", self.lost))
@@ -55,6 +56,7 @@ class Operator:
 
     def stale(self, digest):
         heading("The plan is approved, but the world has moved on: stale")
+        say("  One of the five is back in the group. What was approved isn't what would be done now: so nothing is.")
         back = self.lost.pop()
         self.stage.ldap("ldapmodify", "back.ldif", change("add", "umbrella", [back]), quiet=True)
         newer = self.held(but=digest)
@@ -65,6 +67,7 @@ class Operator:
 
     def reject(self, digest):
         heading("Reject: these four stay")
+        say("  Look at \"because\" and \"next\": why alan still has an account though he isn't in the group.")
         self.stage.ctl("reject", digest)
         sync(self.bus, "ok")
         self.stage.ctl("explain", self.lost[0].email)
@@ -74,14 +77,20 @@ class Operator:
         sync(self.bus, "ok")
         self.nothing_written(self.before)
 
-    def approve(self):
-        heading("Three people become administrators: hold, look, approve")
+    def promote(self):
+        heading("Three people become administrators: a file to review, and apply")
+        say("  The held plan as a file: for a merge request, or a second pair of eyes. Apply does exactly that, or nothing.")
         self.promoted = self.some("edsger", "frances", "joan")
         self.stage.ldap("ldapmodify", "promote.ldif", change("add", "umbrella-admins", self.promoted))
-        digest = self.held()
-        self.stage.ctl("plan", "umbrella", code=6)
+        self.held()
+        file = f"{self.stage.home}/plan.json"
+        self.stage.ctl("plan", "umbrella", "-o", file)
+        with open(file) as source:
+            first = source.read().partition("        },\n")
+        shown(first[0] + first[1])
+        say("  … and two more like it.")
         before = self.stage.last_call()
-        self.stage.ctl("approve", digest)
+        self.stage.ctl("apply", file)
         wait_for(lambda: set(self.roles_or_none().values()) == {"Full Admin"}, 20, "the new roles")
         shown("\n".join(map(call_line, self.stage.writes(before))))
         claim(len(self.stage.writes(before)) == 6, "Umbrella can't change a role: each account was deleted and made anew")
@@ -94,6 +103,7 @@ class Operator:
 
     def revert(self):
         heading("That was a mistake: revert")
+        say("  A plan that takes back what that cycle did, held like any other. Look at \"next\" afterwards.")
         done = [a for a in self.bus.ask("history")["actions"] if (a["action"], a["state"]) == ("recreate", "done")]
         before = self.stage.last_call()
         self.stage.ctl("revert", str(done[0]["cycle"]))
@@ -111,7 +121,13 @@ class Operator:
         sync(self.bus, "ok")
         claim(len(self.stage.writes(before)) == written, "directory and accounts are in step again")
 
-    def walk(self):
+    def orphans(self, vendor):
+        heading("Who has an account, and nobody knows why? (for auditors: --csv)")
+        result = self.stage.ctl("orphans")
+        claim(vendor in result.out, "the contractor: idsyncd never touches the account, and tells of it when it is asked")
+
+    def walk(self, vendor):
         self.reject(self.stale(self.hold_and_look()))
-        self.approve()
+        self.promote()
         self.revert()
+        self.orphans(vendor)

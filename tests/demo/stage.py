@@ -117,6 +117,8 @@ class Journal:
             > /run/systemd/journald.conf.d/demo.conf
         exec /lib/systemd/systemd-journald
         """
+    # Of journald itself; where systemd runs, the machine's own has the same name.
+    OURS = ("run/systemd/journald.conf.d/demo.conf", "run/systemd/journal/socket", "run/systemd/journal/io.systemd.journal")
 
     def __init__(self, home):
         self.directory = f"{home}/journal"
@@ -128,8 +130,9 @@ class Journal:
             self.process = spawn(["unshare", "--mount", "--propagation", "private", "sh", "-c", self.SCRIPT, self.directory,
                                   f"{home}/machine-id"],
                                  stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        socket = f"/proc/{self.process.pid}/root/run/systemd/journal/socket"
-        wait_for(lambda: self.process.poll() is not None or os.path.exists(socket), 5, "a journald of our own")
+        root = f"/proc/{self.process.pid}/root"
+        wait_for(lambda: self.process.poll() is not None or all(os.path.exists(f"{root}/{name}") for name in self.OURS),
+                 5, "a journald of our own")
         if self.process.poll() is not None:
             raise AssertionError("no journald of our own")
         self.ask("--flush")
@@ -187,14 +190,15 @@ class Stage:
         return [program, "-x", "-H", self.slapd.ldaps, "-D", directory.ADMIN_DN, "-y", self.password_file, "-f", path]
 
     def ldap(self, program, name, text, quiet=False):
-        """Write TEXT to a file and give it to ldapadd or ldapmodify, as anybody would."""
+        """Write TEXT to a file and give it to ldapadd or ldapmodify, as anybody would; shown without server and password."""
         words = self.ldap_words(program, self.file(name, text))
-        command(*words)
+        command(program, "-f", name)
         if not quiet:
             shown(text, "    | ")
         done = subprocess.run(words, capture_output=True, text=True, stdin=subprocess.DEVNULL,
                               env={"PATH": os.environ["PATH"], "LDAPTLS_CACERT": f"{self.slapd.ca}/ca.pem"})
-        claim(done.returncode == 0, f"{program} succeeds {done.stderr}".rstrip())
+        if done.returncode != 0:
+            raise Lie(f"{program} succeeds: {done.stderr}")
 
     # --- the API ---
 
@@ -251,5 +255,5 @@ class Stage:
 def call_line(call):
     body = call["body"] if isinstance(call["body"], dict) else {}
     answer = call["status"] if call["answered"] else "done, but its answer reached nobody"
-    return f"{time.strftime('%H:%M:%S', time.localtime(call['wall']))}  {call['method']} {call['path']}  " \
-           f"{body.get('email', ''):32} {answer}"
+    return f"{time.strftime('%H:%M:%S', time.localtime(call['wall']))}  {call['method']:6} {call['path']:24} " \
+           f"{body.get('email', ''):22} {answer}"

@@ -165,7 +165,7 @@ def test_disabled_one_by_one(idsyncd, slapd, standin, company):
         before = len(slapd.searches())
         slapd.modify(person.dn, employeeType="off")
         daemon.wait_for(lambda number=before: len(slapd.searches()) > number + 2, 20, "a read")
-    daemon.wait_log(r"is held: 11 disables \(10 in the last 24 hours incl\.\) are over "
+    daemon.wait_log(r"is held: 11 disables \(10 of them in the last 24 hours\) are over "
                     r"targets\[primavera\]\.limits\.disable = 10", 10)
     assert len(disabled()) == 10
     assert daemon.terminate() == 0 and len(disabled()) == 10

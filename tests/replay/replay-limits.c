@@ -46,7 +46,7 @@ static void held(Play *play, size_t n, const char *reason) {
 }
 
 #define OVER \
-        "11 deletes (10 in the last 24 hours incl.) are over targets[umbrella].limits.delete = 10"
+        "11 deletes (10 of them in the last 24 hours) are over targets[umbrella].limits.delete = 10"
 
 static void test_disabled_one_by_one(void **state _unused_) {
         Play play;

@@ -80,7 +80,7 @@ static void test_limits(void **state) {
         goes();
         set(ACTION_CREATE, 7);
         in.queued_24h[ACTION_CREATE] = 50;
-        held("57 creates (50 in the last 24 hours incl.) are over targets[umbrella].limits.create = 50");
+        held("57 creates (50 of them in the last 24 hours) are over targets[umbrella].limits.create = 50");
         /* What was queued before holds nothing that isn't asked for. */
         set(ACTION_CREATE, 0);
         goes();
@@ -121,7 +121,7 @@ static void test_percent(void **state) {
              "targets[umbrella].limits.percent = 10 allows of 200 linked");
         set(ACTION_DELETE, 1);
         in.queued_24h[ACTION_DELETE] = 20;
-        held("21 deletes (20 in the last 24 hours incl.) are more than the 20 that "
+        held("21 deletes (20 of them in the last 24 hours) are more than the 20 that "
              "targets[umbrella].limits.percent = 10 allows of 200 linked");
         target.limits.percent = 100;
         goes();

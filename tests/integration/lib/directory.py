@@ -40,6 +40,7 @@ TLSVerifyClient {verify_client}
 authz-regexp "gidNumber=.*peercred,cn=external,cn=auth" "{bind_dn}"
 authz-regexp "cn=idsyncd" "{bind_dn}"
 sizelimit 500
+loglevel 0
 serverID 1
 threads 8
 {extra}
