@@ -229,7 +229,7 @@ static void check_own(Load *l, const Draft *d, const TargetConfig *other, const 
         if (ours && str_eq(ours, theirs))
                 view_problem(l, d->view, name, "\"%s\" is also that of target \"%s\" at %s; "
                              "each API has keys of its own, and must never see another's",
-                             ours, other->name, type_traits(other->type)->label);
+                             ours, other->name ?: "", type_traits(other->type)->label);
 }
 
 static void check_own_keys(Load *l, const Draft *d) {

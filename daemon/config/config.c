@@ -63,6 +63,8 @@ static void report_syntax(Load *l, const config_t *tree) {
                 text = "syntax error; look here and above for a missing ';', '=', quote or bracket";
         else if (str_eq(text, "duplicate setting name"))
                 text = "syntax error: a key stands twice in its group";
+        else if (str_eq(text, "memory exhausted"))
+                text = "syntax error: groups and lists are nested too deeply";
         p = calloc(1, sizeof(*p));
         if (!p || asprintf(&p->text, "%s:%d: %s", file ? file->path : l->file, config_error_line(tree),
                            text ?: "can't be read") < 0) {

@@ -58,6 +58,14 @@ static const char *same_name_elsewhere(const KeySection *section, const char *na
         return NULL;
 }
 
+/* A key that was reported is not reported as missing, too. */
+static void forgive(Load *l, View *v, const char *name) {
+        if (texts_push(&v->misspelt, v->n_misspelt, strdup(name)) < 0)
+                load_error(l, -ENOMEM);
+        else
+                v->n_misspelt++;
+}
+
 static void report_unknown(Load *l, View *v, const config_setting_t *s, const char *at, const char *key) {
         const KeySection *section = v->section;
         char names[SIBLINGS_MAX][KEY_MAX], meant[KEY_MAX];
@@ -83,10 +91,7 @@ static void report_unknown(Load *l, View *v, const config_setting_t *s, const ch
                 return;
         }
         load_problem(l, s, key, "is not a key here; did you mean \"%s\"?", nearest);
-        if (texts_push(&v->misspelt, v->n_misspelt, strdup(meant)) < 0)
-                load_error(l, -ENOMEM);
-        else
-                v->n_misspelt++;
+        forgive(l, v, meant);
 }
 
 /* The settings of the group `at` of a section. */
@@ -106,9 +111,10 @@ static void sort_group(Load *l, View *v, const config_setting_t *group, const ch
                         v->own[row - section->rows] = s;
                 else if (!is_group_of(section, name))
                         report_unknown(l, v, s, at, key);
-                else if (config_setting_type(s) != CONFIG_TYPE_GROUP)
+                else if (config_setting_type(s) != CONFIG_TYPE_GROUP) {
                         load_problem(l, s, key, "must be a group: %s = { … };", config_setting_name(s));
-                else
+                        forgive(l, v, name);
+                } else
                         sort_group(l, v, s, name);
         }
 }

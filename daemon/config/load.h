@@ -46,8 +46,9 @@ struct View {
         bool *bad;                      /* per row: set here to something that was reported */
         const View *defaults;           /* target_defaults, borrowed; NULL: nothing to inherit */
         char *prefix;                   /* "targets[0]"; "" at the root */
-        char **misspelt;                /* keys that were meant by unknown ones: not missing too */
+        char **misspelt;                /* keys and groups that are there in a wrong way: not missing too */
         size_t n_misspelt;
+        bool read;                      /* load_values() was here: bad is filled */
         bool partial;                   /* nothing is required here: this is target_defaults */
 };
 

@@ -71,6 +71,9 @@ static int read_text(const char *path, char **ret, ErrCtx *err) {
         text[len] = 0;
         if (strlen(text) != len)
                 return err_set(err, SCAN_E_BAD, 0, "has a NUL byte in it: not a text file");
+        if (str_starts_with(text, "\xef\xbb\xbf"))
+                return err_set(err, SCAN_E_BAD, 0,
+                               "begins with a byte order mark; save it as UTF-8 without one");
         *ret = TAKE(text);
         return 0;
 }
@@ -164,14 +167,27 @@ static void skip_string(Scanner *s) {
         s->p += *s->p == '"';
 }
 
-static void skip_comment(Scanner *s) {
-        if (s->p[0] == '/' && s->p[1] == '*') {
-                for (s->p += 2; *s->p && !(s->p[0] == '*' && s->p[1] == '/'); s->p++)
-                        s->line += *s->p == '\n';
-                s->p += *s->p ? 2 : 0;
-                return;
+/* A problem has a place: in the file that is being read. SCAN_E_BAD, -ENOMEM. */
+static int bad_line(Scanner *s, unsigned line) {
+        s->scan->line = line;
+        s->scan->bad_file = strdup(s->scan->files[s->file].path);
+        return s->scan->bad_file ? SCAN_E_BAD : -ENOMEM;
+}
+
+static int skip_comment(Scanner *s) {
+        unsigned line = s->line;
+
+        if (s->p[0] != '/' || s->p[1] != '*') {
+                s->p += strcspn(s->p, "\n");
+                return 0;
         }
-        s->p += strcspn(s->p, "\n");
+        for (s->p += 2; *s->p && !(s->p[0] == '*' && s->p[1] == '/'); s->p++)
+                s->line += *s->p == '\n';
+        /* libconfig takes the rest of the file for a comment, and what it would have said for a default. */
+        if (!*s->p)
+                return err_set(s->err, bad_line(s, line), 0, "the comment that begins here has no end");
+        s->p += 2;
+        return 0;
 }
 
 /* The name in an @include, s->p being at its opening quote. */
@@ -205,11 +221,8 @@ static int scan_include(Scanner *s) {
                 return r;
         if (s->scan->bad_file)
                 return err_set(s->err, r, reason.code, "%s", reason.text);
-        s->scan->line = line;
-        s->scan->bad_file = strdup(s->scan->files[s->file].path);
-        if (!s->scan->bad_file)
-                return -ENOMEM;
-        return err_set(s->err, r, reason.code, "@include: %s can't be read: %s; names are relative to %s",
+        return err_set(s->err, bad_line(s, line), reason.code,
+                       "@include: %s can't be read: %s; names are relative to %s",
                        path ?: "its file", reason.text, s->include_dir);
 }
 
@@ -241,7 +254,7 @@ static int scan_token(Scanner *s) {
         if (*s->p == '"')
                 skip_string(s);
         else if (*s->p == '#' || (*s->p == '/' && (s->p[1] == '/' || s->p[1] == '*')))
-                skip_comment(s);
+                return skip_comment(s);
         else if (is_name_start(*s->p))
                 while (is_name_start(*s->p) || is_digit(*s->p) || *s->p == '-' || *s->p == '_')
                         s->p++;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A look at the bare text of a configuration and all it includes, before libconfig reads it. libconfig 1.5
- * cuts whole numbers off at 32 bits without a word, and its scanner ends the whole process where an included
- * file can't be read. */
+ * cuts whole numbers off at 32 bits and drops what follows an unended comment, both without a word, and its
+ * scanner ends the whole process where an included file can't be read. */
 #pragma once
 
 #include <stddef.h>
@@ -31,7 +31,8 @@ typedef struct Scan {
 } Scan;
 
 /* Paths in @include are relative to include_dir. 0; SCAN_E_BAD with a reason in err (a file that can't be
- * read or isn't one), and its place in scan; -ENOMEM. scan must be zeroed; scan_deinit() it in any case. */
+ * read or isn't one, a comment without an end), and its place in scan; -ENOMEM. scan must be zeroed;
+ * scan_deinit() it in any case. */
 #define SCAN_E_BAD 1
 int scan_run(Scan *scan, const char *file, const char *include_dir, ErrCtx *err);
 void scan_deinit(Scan *scan);

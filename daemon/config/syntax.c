@@ -16,10 +16,10 @@ int syntax_text(const char *text, ErrCtx *err) {
                 return bad(err, "is longer than %d bytes", TEXT_MAX);
         if (!utf8_is_valid(text, len))
                 return bad(err, "is not UTF-8; the file must be saved in this encoding");
-        for (size_t i = 0; i < len; i++)
-                if ((unsigned char) text[i] < 0x20 || text[i] == 0x7f)
-                        return bad(err, "has a control character (\\x%02x) in it",
-                                   (unsigned) (unsigned char) text[i]);
+        for (const unsigned char *p = (const unsigned char *) text; *p; p++)
+                /* U+0080 to U+009F are control characters too. */
+                if (*p < 0x20 || *p == 0x7f || (*p == 0xc2 && p[1] < 0xa0))
+                        return bad(err, "has a control character (\\x%02x) in it", *p == 0xc2 ? p[1] : *p);
         return 0;
 }
 

@@ -11,6 +11,7 @@
 
 #include "base/strings.h"
 #include "config/config.h"
+#include "config/keys.h"
 
 static char *read_source(const char *name) {
         const char *dir = getenv("IDSYNCD_SRCDIR");
@@ -120,7 +121,7 @@ static void test_sample_keys(void **state) {
         assert_int_equal(wrong, 0);
 }
 
-static void load_sample(const char *text) {
+static Config *load_sample(const char *text) {
         char path[] = "/tmp/idsyncd-sample-XXXXXX";
         ConfigProblems problems;
         Config *config = NULL;
@@ -140,17 +141,93 @@ static void load_sample(const char *text) {
         assert_int_equal(r, 0);
         assert_int_equal(problems.n_notices, 0);
         config_problems_deinit(&problems);
-        (void) config_unref(config);
+        return config;
 }
 
+static bool same_texts(const KeyRow *row, const char *a, const char *b) {
+        size_t n = *(const size_t *) (a + row->offset_n);
+        char *const *x = *(char **const *) (a + row->offset);
+        char *const *y = *(char **const *) (b + row->offset);
+        bool same = n == *(const size_t *) (b + row->offset_n);
+
+        for (size_t i = 0; i < n && same; i++)
+                same = str_eq(x[i], y[i]);
+        return same;
+}
+
+static bool same_value(const KeyRow *row, const void *a, const void *b) {
+        const char *x = (const char *) a + row->offset, *y = (const char *) b + row->offset;
+
+        switch (row->type) {
+        case KEY_BOOL:
+        case KEY_SWITCH:
+                return *(const bool *) x == *(const bool *) y;
+        case KEY_INT:
+        case KEY_CHOICE:
+                return *(const unsigned *) x == *(const unsigned *) y;
+        case KEY_STRING:
+                return str_eq(*(char *const *) x, *(char *const *) y);
+        case KEY_STRINGS:
+                return same_texts(row, a, b);
+        default:
+                return *(const uint64_t *) x == *(const uint64_t *) y;
+        }
+}
+
+static unsigned count_differences(const KeySection *section, const void *a, const void *b) {
+        unsigned wrong = 0;
+
+        for (size_t i = 0; i < section->n_rows; i++)
+                if (section->rows[i].offset != KEY_NOWHERE && !same_value(&section->rows[i], a, b)) {
+                        print_error("conf/idsyncd.conf: %s isn't shown with its default\n",
+                                    section->rows[i].name);
+                        wrong++;
+                }
+        return wrong;
+}
+
+/* Left out and written out as shown, a key means the same: what depends on the type, too. */
 static void test_sample_loads(void **state) {
         _cleanup_(freep) char *sample = read_source("conf/idsyncd.conf");
+        _cleanup_(config_unrefp) Config *bare = NULL, *whole = NULL;
 
         (void) state;
-        load_sample(sample);
-        /* And all its defaults, as they are shown. */
+        bare = load_sample(sample);
         uncomment(sample);
-        load_sample(sample);
+        whole = load_sample(sample);
+        assert_int_equal(count_differences(&key_section_root, bare, whole), 0);
+        assert_int_equal(bare->n_targets, 1);
+        assert_int_equal(whole->n_targets, 1);
+        assert_int_equal(count_differences(&key_section_target, bare->targets, whole->targets), 0);
+}
+
+/* The manual's entry of a key up to the next one's, each run of blanks as one; "" if there is none. */
+static char *manual_entry(const char *page, const char *name) {
+        char start[512], *text, *q;
+        const char *p, *end;
+
+        (void) snprintf(start, sizeof(start), "\n``%s`` (", name);
+        p = strstr(page, start);
+        end = p ? strstr(p + 1, "\n``") : NULL;
+        text = p ? strndup(p + 1, end ? (size_t) (end - p) : strlen(p + 1)) : strdup("");
+        assert_non_null(text);
+        q = text;
+        for (p = text; *p; p++)
+                if (!strchr(" \n", *p))
+                        *q++ = *p;
+                else if (q > text && q[-1] != ' ')
+                        *q++ = ' ';
+        *q = 0;
+        return text;
+}
+
+/* A distinguished name and a credential are texts with a shape of their own. */
+static bool is_type(const char *text, const char *type) {
+        size_t len = strcspn(text, ",");
+
+        return (strlen(type) == len && strncmp(text, type, len) == 0) ||
+               (str_eq(type, "text") &&
+                (str_starts_with(text, "DN,") || str_starts_with(text, "credential,")));
 }
 
 /* What must follow the type in the manual: "required)", "default ``5min``, "1s" to "7d")". */
@@ -173,38 +250,102 @@ static void expected_entry(const ConfigKey *key, char *buf, size_t size) {
         (void) snprintf(buf, size, "%s%s)", def, range);
 }
 
-static bool is_noted_as_later(const char *entry) {
-        const char *end = strstr(entry, "\n``");
-        const char *note = strstr(entry, "*No effect yet.*");
-
-        return note && (!end || note < end);
+static unsigned complain(const ConfigKey *key, const char *about, const char *what) {
+        print_error("%s: %s: %s\n", about, key->name, what);
+        return 1;
 }
 
 static void test_manual(void **state) {
         _cleanup_(freep) char *page = read_source("man/idsyncd.conf.5.rst");
-        char start[512], expected[1024];
         unsigned wrong = 0;
         ConfigKey key;
 
         (void) state;
         for (size_t i = 0; config_key_describe(i, &key); i++) {
-                const char *entry, *rest;
+                _cleanup_(freep) char *entry = manual_entry(page, key.name);
+                const char *type = strstr(entry, "`` ("), *rest = type ? strstr(type, ", ") : NULL;
+                char expected[1024];
 
-                (void) snprintf(start, sizeof(start), "\n``%s`` (", key.name);
-                entry = strstr(page, start);
-                rest = entry ? strstr(entry, ", ") : NULL;
                 expected_entry(&key, expected, sizeof(expected));
-                if (!rest || !str_starts_with(rest + 2, expected)) {
+                if (!rest || !is_type(type + 4, key.type) || !str_starts_with(rest + 2, expected)) {
                         print_error("man/idsyncd.conf.5.rst: needs the line: ``%s`` (%s, %s\n", key.name,
                                     key.type, expected);
                         wrong++;
-                } else if (is_noted_as_later(entry + 1) != key.later) {
-                        print_error("man/idsyncd.conf.5.rst: %s: \"*No effect yet.*\" must%s stand here\n",
-                                    key.name, key.later ? "" : " not");
-                        wrong++;
+                } else if (!strstr(entry, "*No effect yet.*") == key.later)
+                        wrong += complain(&key, "man/idsyncd.conf.5.rst",
+                                          key.later ? "\"*No effect yet.*\" must stand here"
+                                                    : "\"*No effect yet.*\" must not stand here");
+        }
+        assert_int_equal(wrong, 0);
+}
+
+/* Each word that is allowed is explained, in the sample too. */
+static void test_choices(void **state) {
+        _cleanup_(freep) char *page = read_source("man/idsyncd.conf.5.rst");
+        _cleanup_(freep) char *sample = read_source("conf/idsyncd.conf");
+        unsigned wrong = 0, seen = 0;
+        ConfigKey key;
+
+        (void) state;
+        for (size_t i = 0; config_key_describe(i, &key); i++) {
+                _cleanup_(freep) char *entry = manual_entry(page, key.name);
+                char word[64], quoted[96];
+                int used;
+
+                if (!str_eq(key.type, "choice"))
+                        continue;
+                for (const char *p = key.range; (p = strchr(p, '"')); p += used) {
+                        assert_int_equal(sscanf(p, "%63[^, ]%n", word, &used), 1);
+                        (void) snprintf(quoted, sizeof(quoted), "``%s``", word);
+                        if (!strstr(entry, quoted))
+                                wrong += complain(&key, "man/idsyncd.conf.5.rst: nothing about", word);
+                        if (!strstr(sample, word))
+                                wrong += complain(&key, "conf/idsyncd.conf: nothing about", word);
+                        seen++;
                 }
         }
         assert_int_equal(wrong, 0);
+        assert_true(seen > 25);
+}
+
+/* The manual says which keys one type alone knows, and what the defaults of each type are. */
+static void test_types(void **state) {
+        _cleanup_(freep) char *page = read_source("man/idsyncd.conf.5.rst");
+        _cleanup_(freep) char *url = manual_entry(page, "targets.url");
+        _cleanup_(freep) char *rate = manual_entry(page, "targets.rate.second");
+        unsigned wrong = 0, seen = 0;
+        char text[256];
+        ConfigKey key;
+
+        (void) state;
+        for (size_t i = 0; config_key_describe(i, &key); i++) {
+                _cleanup_(freep) char *entry = manual_entry(page, key.name);
+                const KeyRow *row = NULL;
+                bool primavera, umbrella;
+
+                if (str_starts_with(key.name, "targets."))
+                        row = key_section_find(&key_section_target, key.name + strlen("targets."));
+                primavera = row && row->types == 1u << TARGET_PRIMAVERA;
+                umbrella = row && row->types && !primavera;
+                if (!strstr(entry, "Primavera only.") == primavera ||
+                    !strstr(entry, "Umbrella only.") == umbrella)
+                        wrong += complain(&key, "man/idsyncd.conf.5.rst",
+                                          "\"Primavera only.\", \"Umbrella only.\"?");
+                seen += primavera || umbrella;
+        }
+        assert_int_equal(wrong, 0);
+        assert_true(seen > 10);
+        for (TargetType t = 0; t < _TARGET_TYPE_MAX; t++) {
+                const TypeTraits *traits = type_traits(t);
+
+                if (traits->url)
+                        assert_non_null(strstr(url, traits->url));
+                (void) snprintf(text, sizeof(text),
+                                t == TARGET_PRIMAVERA ? "%u, %u and %u"
+                                                      : "%u in a second, %u in a minute, %u in 30 minutes",
+                                traits->rate.second, traits->rate.minute, traits->rate.half_hour);
+                assert_non_null(strstr(rate, text));
+        }
 }
 
 /* Nothing is documented that isn't there. */
@@ -237,6 +378,8 @@ int main(void) {
                         cmocka_unit_test(test_sample_keys),
                         cmocka_unit_test(test_sample_loads),
                         cmocka_unit_test(test_manual),
+                        cmocka_unit_test(test_choices),
+                        cmocka_unit_test(test_types),
                         cmocka_unit_test(test_manual_has_no_more),
         };
 

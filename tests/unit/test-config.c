@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 
 #include <cmocka.h>
 
@@ -319,6 +320,25 @@ static void test_syntax(void **state) {
                  ":2: syntax error: a key stands twice in its group");
         load_bad(f, "directory = { uris = [ \"a\", 5 ]; };\n", ":1: ");
         load_bad(f, "@include \"c.conf\"\n", ":1: ");
+        /* libconfig would take the rest for a comment. */
+        load_bad(f, "# /*\na = \"/*\"; /**/\n/* first_plan = \"hold\";\n/\n*",
+                 ":3: the comment that begins here has no end");
+        write_file(f, "more.conf", "\n/*/ password = { };\n");
+        assert_int_equal(load(f, DIRECTORY TARGET("") "@include \"more.conf\"\n"), CONFIG_E_INVALID);
+        assert_int_equal(f->problems.n_lines, 1);
+        assert_non_null(strstr(f->problems.lines[0], "/more.conf:2: the comment that begins here has no"));
+        load_bad(f, "\xef\xbb\xbf" DIRECTORY TARGET(""), ": can't be read: begins with a byte order mark");
+}
+
+static void test_nesting(void **state) {
+        Fixture *f = *state;
+        StrBuf b = STRBUF_INIT(1 << 20);
+
+        strbuf_puts(&b, "x = ");
+        for (int i = 0; i < 20000; i++)
+                strbuf_puts(&b, "(");
+        load_bad(f, b.data, ":1: syntax error: groups and lists are nested too deeply");
+        strbuf_deinit(&b);
 }
 
 static void test_unreadable(void **state) {
@@ -378,6 +398,8 @@ static void test_unknown_keys(void **state) {
         load_bad(f, DIRECTORY TARGET("half_hour = 350;"),
                  ":4: targets[0].half_hour: is not a key here; did you mean \"rate.half_hour\"?");
         load_bad(f, DIRECTORY TARGET("rate = 5;"), ":4: targets[0].rate: must be a group: rate = { … };");
+        load_bad(f, "directory = ( );\n" TARGET(""),
+                 ":1: directory: must be a group: directory = { … };");
         load_bad(f, DIRECTORY "targets = ( { " BASICS " groups = []; roles = ( { rol = \"x\"; } ); } );\n",
                  ":4: targets[0].roles[0].rol: is not a key here; did you mean \"role\"?");
 }
@@ -433,6 +455,8 @@ static void test_texts(void **state) {
 
         load_bad(f, DIRECTORY TARGET("timezone = \"\\x01\";"),
                  ":4: targets[0].timezone: has a control character (\\x01) in it");
+        load_bad(f, DIRECTORY TARGET("timezone = \"\u00a0\\xc2\\x9b\";"),
+                 ":4: targets[0].timezone: has a control character (\\x9b) in it");
         load_bad(f, DIRECTORY TARGET("timezone = \"\\xff\";"), ":4: targets[0].timezone: is not UTF-8");
         load_bad(f, DIRECTORY TARGET("timezone = \"\";"), ":4: targets[0].timezone: is empty");
         load_bad(f, DIRECTORY TARGET("timezone = 5.5;"),
@@ -670,6 +694,23 @@ static void test_defaults_problems(void **state) {
                  ":4: target_defaults.group: is not a key here; did you mean \"groups\"?");
 }
 
+/* Nothing that is done for each of them looks at each pair: that would take a minute. */
+static void test_many_organizations(Fixture *f) {
+        struct itimerval limit = {.it_value.tv_sec = 20}, none = {0};
+        StrBuf b = STRBUF_INIT(1 << 20);
+
+        strbuf_puts(&b, DIRECTORY "target_defaults = { organizations = [ 1");
+        for (int i = 2; i <= 5000; i++)
+                strbuf_printf(&b, ",%d", i);
+        strbuf_puts(&b, " ]; };\n" TARGET(""));
+        assert_int_equal(setitimer(ITIMER_VIRTUAL, &limit, NULL), 0);
+        load_good(f, b.data);
+        assert_int_equal(setitimer(ITIMER_VIRTUAL, &none, NULL), 0);
+        strbuf_deinit(&b);
+        assert_int_equal(f->config->n_targets, 5000);
+        assert_string_equal(f->config->targets[4999].name, "umbrella-5000");
+}
+
 static void test_organizations(void **state) {
         Fixture *f = *state;
 
@@ -701,6 +742,7 @@ static void test_organizations(void **state) {
                  ":4: targets[0].organizations: is a whole number, must be a list");
         load_bad(f, SIGNALLED TARGET("organization = \"7\"; password_reset = true;"),
                  ":4: targets[0].organization: is a text, must be a whole number from 0 to 2147483647");
+        test_many_organizations(f);
         /* One mistake is one line, however many targets it becomes. */
         load_bad(f, DIRECTORY TARGET("organizations = [ 1, 2, 3 ]; leave = \"disable\"; timezone = 5;"),
                  ":4: targets[0].timezone: is a whole number",
@@ -925,6 +967,7 @@ int main(void) {
                         test(test_disabled_when),
                         test(test_ten_mistakes),
                         test(test_syntax),
+                        test(test_nesting),
                         test(test_unreadable),
                         test(test_required),
                         test(test_unknown_keys),
