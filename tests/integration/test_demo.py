@@ -55,14 +55,14 @@ def nobody(environment):
 def leftovers(place):
     """Files of a demo, and processes that use them."""
     found = glob.glob(f"{place}/idsyncd-demo-*")
-    for path in glob.glob("/proc/[0-9]*/cmdline"):
+    for process in glob.glob("/proc/[0-9]*"):
         try:
-            with open(path) as source:
-                line = source.read()
+            with open(f"{process}/cmdline") as source:
+                used = [source.read().replace("\0", " ")]
+            used += [os.readlink(path) for path in glob.glob(f"{process}/fd/*")]
         except OSError:
             continue
-        if f"{place}/idsyncd-demo-" in line:
-            found.append(line.replace("\0", " "))
+        found += [f"{process}: {item}" for item in used if f"{place}/idsyncd-demo-" in item]
     return found
 
 

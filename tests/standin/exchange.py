@@ -2,6 +2,7 @@
 """From a request to its answer: contract, token, limits, fault, operation, ledger, in this order."""
 
 import copy
+import functools
 import os
 import threading
 import time
@@ -36,13 +37,18 @@ SWITCHES = {
 HSTS = ("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
 
 
+@functools.cache
+def contract_of(api):
+    return Contract(os.path.join(HERE, "openapi", api.contract))
+
+
 class StandIn:
     """Everything of one run: the API's state, tokens, limits, faults, ledger and the two listeners."""
 
     def __init__(self, config):
         self.config = config
         self.make_api = APIS[config.get("api", "umbrella")]
-        self.contract = Contract(os.path.join(HERE, "openapi", self.make_api.contract))
+        self.contract = contract_of(self.make_api)
         self.urls = {}
         self.lock = threading.RLock()
         self.ledger = Ledger(config.get("ledger"))

@@ -25,8 +25,6 @@ def arguments():
     parser.add_argument("--ledger", metavar="FILE", help="append each call, one JSON object a line")
     parser.add_argument("--fill", type=int, default=0, metavar="N", help="start with N accounts")
     parser.add_argument("--no-limits", action="store_true", help="don't enforce the published rate limits")
-    parser.add_argument("--ready-fd", type=int, default=1, metavar="N",
-                        help="write one line of JSON with the addresses there when ready (default: stdout)")
     return parser.parse_args()
 
 
@@ -46,20 +44,21 @@ def configuration(options):
     return config
 
 
-def main():
-    options = arguments()
-    config = configuration(options)
+def serve(config, ready, fill=0):
+    """Until SIGTERM; calls READY with the addresses first."""
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
     standin = StandIn(config)
     control = ControlServer(config.get("control", "127.0.0.1:0"), standin)
-    if options.fill:
-        control.control.run("fill", count=options.fill)
-    ready = {**control.control.facts(), "control": control.url}
-    os.write(options.ready_fd, (json.dumps(ready) + "\n").encode())
-    if options.ready_fd > 2:
-        os.close(options.ready_fd)
+    if fill:
+        control.control.run("fill", count=fill)
+    ready(json.dumps({**control.control.facts(), "control": control.url}) + "\n")
     signal.sigwait({signal.SIGTERM, signal.SIGINT})
     os._exit(0)
+
+
+def main():
+    options = arguments()
+    serve(configuration(options), lambda line: print(line, end="", flush=True), options.fill)
 
 
 if __name__ == "__main__":

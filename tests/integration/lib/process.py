@@ -4,6 +4,7 @@
 import ctypes
 import os
 import random
+import select
 import signal
 import socket
 import subprocess
@@ -59,6 +60,31 @@ def free_port():
 def spawn(command, **options):
     """A Popen in a process group of its own that is killed when the test's process dies."""
     return subprocess.Popen(command, preexec_fn=die_with_parent, start_new_session=True, **options)
+
+
+class Distant:
+    """Of a process that isn't our child what end() and poll() need of a Popen."""
+
+    def __init__(self, pid):
+        self.pid, self.returncode = pid, None
+        self.handle = os.pidfd_open(pid)
+
+    def poll(self):
+        """None while it lives."""
+        return self._ended(0)
+
+    def wait(self, timeout):
+        if self._ended(timeout) is None:
+            raise subprocess.TimeoutExpired(str(self.pid), timeout)
+
+    def _ended(self, timeout):
+        if self.returncode is None:
+            polled = select.poll()
+            polled.register(self.handle)
+            if polled.poll(timeout * 1000):
+                os.close(self.handle)
+                self.returncode = -1            # nobody tells us which
+        return self.returncode
 
 
 def end(process, timeout=5):

@@ -4,15 +4,17 @@
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
+import threading
 import urllib.error
 import urllib.request
 
-from .process import end, scaled, spawn, wait_for
+from .process import Distant, end, scaled, wait_for
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-PROGRAM = os.path.normpath(f"{HERE}/../../standin/standin.py")
+NURSERY = os.path.normpath(f"{HERE}/../../standin/nursery.py")
 ORGANIZATION = 1000001
 KEY = "test-key-73f1"
 SECRET = "tell-nobody-secret-2207"
@@ -29,6 +31,24 @@ def default_state(api="umbrella"):
         return {"companies": [COMPANY], "applications": APPLICATIONS, "keys": [{"key": KEY, "secret": SECRET}]}
     return {"organizations": [{"id": ORGANIZATION, "name": "Example"}],
             "keys": [{"key": KEY, "secret": SECRET, "organization": ORGANIZATION}]}
+
+
+class Nursery:
+    """The process of which the stand-ins of this one are forks (../../standin/nursery.py). It ends with its channel."""
+
+    lock = threading.Lock()
+    channel = None
+
+    @classmethod
+    def start(cls, config, ready, log):
+        with cls.lock:
+            if cls.channel is None:
+                cls.channel, theirs = socket.socketpair()
+                with theirs:
+                    subprocess.Popen([sys.executable, "-B", NURSERY, str(theirs.fileno())], pass_fds=[theirs.fileno()],
+                                     stdin=subprocess.DEVNULL, start_new_session=True)
+            socket.send_fds(cls.channel, [config.encode()], [ready, log])
+            return Distant(int(cls.channel.recv(20)))
 
 
 class StandIn:
@@ -55,12 +75,9 @@ class StandIn:
 
     def _start(self):
         reading, writing = os.pipe()
-        with open(f"{self.home}/standin.log", "a") as log:
-            self.process = spawn([sys.executable, "-B", PROGRAM, "--config", f"{self.home}/standin.json",
-                                  "--ready-fd", str(writing)],
-                                 pass_fds=[writing], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        os.close(writing)
-        with os.fdopen(reading) as ready:
+        with os.fdopen(reading) as ready, open(f"{self.home}/standin.log", "a") as log:
+            self.process = Nursery.start(f"{self.home}/standin.json", writing, log.fileno())
+            os.close(writing)
             line = ready.readline()
         if not line:
             raise AssertionError(f"the stand-in doesn't start: {self.log()}")
