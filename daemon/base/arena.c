@@ -20,7 +20,6 @@ struct Chunk {
 struct Arena {
         Chunk *chunks;          /* the first one is being filled */
         size_t next_size;
-        size_t held;
 };
 
 Arena *arena_new(void) {
@@ -44,7 +43,7 @@ Arena *arena_free(Arena *arena) {
         return NULL;
 }
 
-static Chunk *chunk_new(Arena *arena, size_t size) {
+static Chunk *chunk_new(size_t size) {
         Chunk *c;
 
         if (size > SIZE_MAX - sizeof(*c))
@@ -55,13 +54,12 @@ static Chunk *chunk_new(Arena *arena, size_t size) {
         c->next = NULL;
         c->size = size;
         c->used = 0;
-        arena->held += sizeof(*c) + size;
         return c;
 }
 
 /* Large pieces get a chunk of their own behind the first, so that the room left in that one isn't lost. */
 static void *take_large(Arena *arena, size_t size) {
-        Chunk *c = chunk_new(arena, size);
+        Chunk *c = chunk_new(size);
 
         if (!c)
                 return NULL;
@@ -83,7 +81,7 @@ static void *take(Arena *arena, size_t size, size_t align) {
                         return take_large(arena, size);
                 while (arena->next_size < size)
                         arena->next_size *= 2;
-                c = chunk_new(arena, arena->next_size);
+                c = chunk_new(arena->next_size);
                 if (!c)
                         return NULL;
                 if (arena->next_size < CHUNK_MAX)
@@ -117,8 +115,4 @@ char *arena_strndup(Arena *arena, const char *text, size_t len) {
         memcpy(p, text, len);
         p[len] = '\0';
         return p;
-}
-
-size_t arena_size(const Arena *arena) {
-        return arena->held;
 }

@@ -17,5 +17,3 @@ void *arena_alloc(Arena *arena, size_t size);
 /* Copies; NULL stays NULL (and is then no error: check the input). */
 char *arena_strdup(Arena *arena, const char *text);
 char *arena_strndup(Arena *arena, const char *text, size_t len);
-/* Bytes taken from the system. */
-size_t arena_size(const Arena *arena);

@@ -48,7 +48,6 @@ int log_level_from_string(const char *name);
 void log_event(int priority, const LogFields *fields, const char *format, ...) _printf_(3, 4);
 
 #define log_debug(...) log_event(LOG_DEBUG, NULL, __VA_ARGS__)
-#define log_info(...) log_event(LOG_INFO, NULL, __VA_ARGS__)
 #define log_notice(...) log_event(LOG_NOTICE, NULL, __VA_ARGS__)
 #define log_warning(...) log_event(LOG_WARNING, NULL, __VA_ARGS__)
 #define log_error(...) log_event(LOG_ERR, NULL, __VA_ARGS__)

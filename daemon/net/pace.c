@@ -258,23 +258,3 @@ usec_t pace_estimate(const Pace *pace, uint64_t n, usec_t from) {
         }
         return n - exact > USEC_PER_DAY * 1000 ? USEC_INFINITY : usec_add(t, (n - exact) * slowest(pace));
 }
-
-unsigned pace_left(const Pace *pace, usec_t window, usec_t wall) {
-        unsigned left = UINT_MAX;
-
-        settle(pace, wall);
-        for (size_t i = 0; i < pace->n_limits; i++) {
-                const Limit *l = &pace->limits[i];
-                size_t used = count(pace->ring, window, wall);
-                unsigned free_calls;
-
-                if (l->window != window)
-                        continue;
-                if (hint_end(l) > wall)
-                        used += l->hint_calls;
-                free_calls = used < l->calls ? (unsigned) (l->calls - used) : 0;
-                if (free_calls < left)
-                        left = free_calls;
-        }
-        return left;
-}

@@ -35,5 +35,3 @@ usec_t pace_longest(const Pace *pace);
 /* About when the last of n more calls can have gone out, if each goes as early as it may from `from` (not
  * in the past) on: for people. Exact for what the windows hold twice, from there on by the slowest. */
 usec_t pace_estimate(const Pace *pace, uint64_t n, usec_t from);
-/* Calls free within the window now, for status; UINT_MAX without a limit. */
-unsigned pace_left(const Pace *pace, usec_t window, usec_t wall);

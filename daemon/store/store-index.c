@@ -91,7 +91,3 @@ PeopleEntry *people_index_next(PeopleIndex *index, PeopleEntry *entry) {
                         return entry;
         return NULL;
 }
-
-size_t people_index_size(const PeopleIndex *index) {
-        return index->size * sizeof(*index->entries);
-}

@@ -29,5 +29,3 @@ DEFINE_CLEANUP(PeopleIndex *, people_index_free);
 PeopleEntry *people_index_entry(PeopleIndex *index, const char *id);
 /* Walks all entries in use: start with NULL. */
 PeopleEntry *people_index_next(PeopleIndex *index, PeopleEntry *entry);
-/* Memory taken, in bytes. */
-size_t people_index_size(const PeopleIndex *index);

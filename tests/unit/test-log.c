@@ -201,12 +201,12 @@ static void test_auto(void **state) {
         (void) dup2(fds[1], STDERR_FILENO);
         n_sent = -1;
         log_setup(LOG_TARGET_AUTO, LOG_INFO);
-        log_info("to the console, the stream is another");
+        log_notice("to the console, the stream is another");
         assert_int_equal(n_sent, -1);
         (void) snprintf(stream, sizeof(stream), "%ju:%ju", (uintmax_t) st.st_dev, (uintmax_t) st.st_ino);
         (void) setenv("JOURNAL_STREAM", stream, 1);
         log_setup(LOG_TARGET_AUTO, LOG_INFO);
-        log_info("to the journal");
+        log_notice("to the journal");
         assert_int_equal(n_sent, 2);
         (void) unsetenv("JOURNAL_STREAM");
         (void) dup2(saved, STDERR_FILENO);
