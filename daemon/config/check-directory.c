@@ -122,17 +122,17 @@ static void check_uri(Load *l, const View *root, unsigned index, const char *uri
         const DirectoryConfig *d = &l->config->directory;
 
         if (d->starttls && str_starts_with(uri, "ldaps://"))
-                view_problem_at(l, root, "directory.uris", index, "",
+                view_problem_at(l, root, "directory.uris", index,
                                 "ldaps:// is TLS already and doesn't go with starttls = true; "
                                 "write ldap://, or starttls = false");
         if (!is_plain(d, uri))
                 return;
         if (d->bind.method == BIND_SIMPLE && !d->insecure)
-                view_problem_at(l, root, "directory.uris", index, "",
+                view_problem_at(l, root, "directory.uris", index,
                                 "a simple bind over plain ldap:// would show the password to "
                                 "the network; use ldaps:// or starttls = true, or set insecure = true");
         if (d->bind.method == BIND_EXTERNAL)
-                view_problem_at(l, root, "directory.uris", index, "",
+                view_problem_at(l, root, "directory.uris", index,
                                 "method = \"external\" needs ldapi://, or TLS with a client "
                                 "certificate: use ldaps:// or starttls = true");
 }

@@ -65,10 +65,10 @@ static void check_role_reach(Load *l, const Draft *d, unsigned index) {
 
         for (unsigned i = 0; i < index; i++) {
                 if (roles[i].group == -1)
-                        view_problem_at(l, d->view, "roles", index, "",
+                        view_problem_at(l, d->view, "roles", index,
                                         "is never reached: roles[%u] has no group and fits everybody", i);
                 else if (roles[i].group >= 0 && roles[i].group == roles[index].group)
-                        view_problem_at(l, d->view, "roles", index, "",
+                        view_problem_at(l, d->view, "roles", index,
                                         "is never reached: roles[%u] has the same group", i);
                 else
                         continue;

@@ -58,6 +58,19 @@ static const char *same_name_elsewhere(const KeySection *section, const char *na
         return NULL;
 }
 
+/* Appends a text that is given away, NULL being -ENOMEM. 0, -ENOMEM. */
+static int texts_push(char ***texts, size_t n, char *take_text) {
+        char **longer = take_text ? reallocarray(*texts, n + 1, sizeof(*longer)) : NULL;
+
+        if (!longer) {
+                free(take_text);
+                return -ENOMEM;
+        }
+        *texts = longer;
+        longer[n] = take_text;
+        return 0;
+}
+
 /* A key that was reported is not reported as missing, too. */
 static void forgive(Load *l, View *v, const char *name) {
         if (texts_push(&v->misspelt, v->n_misspelt, strdup(name)) < 0)
@@ -247,8 +260,7 @@ void view_missing(Load *l, const View *v, const char *name) {
                      key_section_find(v->section, name)->doc);
 }
 
-void view_problem_at(Load *l, const View *v, const char *name, unsigned index, const char *rest,
-                     const char *format, ...) {
+void view_problem_at(Load *l, const View *v, const char *name, unsigned index, const char *format, ...) {
         const config_setting_t *s = view_setting(v, name);
         char key[KEY_MAX], full[KEY_MAX + 64], text[1024];
         va_list ap;
@@ -256,8 +268,7 @@ void view_problem_at(Load *l, const View *v, const char *name, unsigned index, c
         va_start(ap, format);
         (void) vsnprintf(text, sizeof(text), format, ap);
         va_end(ap);
-        (void) snprintf(full, sizeof(full), "%s[%u]%s%s", view_key(v, name, key), index, *rest ? "." : "",
-                        rest);
+        (void) snprintf(full, sizeof(full), "%s[%u]", view_key(v, name, key), index);
         load_problem(l, config_setting_get_elem(s, index) ?: s, full, "%s", text);
 }
 
@@ -291,18 +302,6 @@ void texts_free(char **texts, size_t n) {
         for (size_t i = 0; i < n; i++)
                 free(texts[i]);
         free(texts);
-}
-
-int texts_push(char ***texts, size_t n, char *take_text) {
-        char **longer = take_text ? reallocarray(*texts, n + 1, sizeof(*longer)) : NULL;
-
-        if (!longer) {
-                free(take_text);
-                return -ENOMEM;
-        }
-        *texts = longer;
-        longer[n] = take_text;
-        return 0;
 }
 
 int load_group(Load *l, const char *dn) {

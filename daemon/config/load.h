@@ -81,10 +81,9 @@ bool view_is_bad(const View *v, const char *name);
 void view_problem(Load *l, const View *v, const char *name, const char *format, ...) _printf_(4, 5);
 /* A required key isn't there. Of a group that isn't there at all, the group is named. */
 void view_missing(Load *l, const View *v, const char *name);
-/* A problem with the element of a list: key[index].rest; rest may be "". */
-void view_problem_at(Load *l, const View *v, const char *name, unsigned index, const char *rest,
-                     const char *format, ...)
-        _printf_(6, 7);
+/* A problem with the element of a list: key[index]. */
+void view_problem_at(Load *l, const View *v, const char *name, unsigned index, const char *format, ...)
+        _printf_(5, 6);
 /* A key that is set to something that has no effect yet. */
 void view_notice(Load *l, const View *v, const KeyRow *row);
 
@@ -95,9 +94,6 @@ void load_values(Load *l, View *v, void *base);
 void section_free_values(const KeySection *section, void *base);
 /* The whole numbers of KEY_IDS, the good ones. */
 size_t load_ids(Load *l, const View *v, const char *name, uint64_t **ret);
-
-/* Appends a text that is given away, NULL being -ENOMEM. 0, -ENOMEM. */
-int texts_push(char ***texts, size_t n, char *take_text);
 
 /* The index of a group in config->groups, added if it is new; -1 if it isn't a DN. */
 int load_group(Load *l, const char *dn);

@@ -284,7 +284,7 @@ static bool check_rows(Load *l, const View *v, const KeyRow *row, const char *ke
 
                 if (config_setting_type(e) == CONFIG_TYPE_GROUP)
                         continue;
-                view_problem_at(l, v, row->name, i, "", "is %s, must be a group { … }", found_type(e));
+                view_problem_at(l, v, row->name, i, "is %s, must be a group { … }", found_type(e));
                 good = false;
         }
         return good;
