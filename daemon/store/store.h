@@ -48,7 +48,7 @@ int store_begin(Store *store);
 int store_commit(Store *store);
 void store_rollback(Store *store);
 
-/* Named values: "mapping", "cycle" (the current one; store-queue.h needs it), per target
+/* Named values: "cycle" (the current one; store-queue.h needs it), per target
  * "first_plan:NAME", … NULL value deletes. get: 0 and *ret NULL where there is none; -EBADMSG: the value
  * is no number. */
 int store_meta_set(Store *store, const char *key, const char *value);

@@ -76,14 +76,6 @@ char *rules_text(const Config *config, const TargetConfig *t) {
         return strbuf_take(&b);
 }
 
-char *rules_mapping(const Config *config) {
-        StrBuf b = STRBUF_INIT(RULES_MAX);
-
-        put_mapping(&b, config);
-        put_list(&b, "groups", config->groups, config->n_groups);
-        return strbuf_take(&b);
-}
-
 static size_t line_len(const char *text) {
         return strcspn(text, "\n");
 }

@@ -9,6 +9,3 @@
 char *rules_text(const Config *config, const TargetConfig *target);
 /* The key of the first line that differs between two such texts into buf; NULL if none does. */
 const char *rules_changed(const char *before, const char *now, char *buf, size_t size);
-/* As rules_text, for what decides how an entry becomes a row: the rows of another mapping must be read
- * anew. */
-char *rules_mapping(const Config *config);
