@@ -18,7 +18,7 @@ struct Lister {
         void *userdata;
 };
 
-static void next_call(Lister *l, Call call);
+static void next_page(Lister *l);
 
 int lister_new(Channel *channel, Loop *loop, Lister **ret) {
         Lister *l = calloc(1, sizeof(*l));
@@ -151,7 +151,7 @@ static void on_roles(const Outcome *outcome, bool sent _unused_, void *userdata)
 
         l->call = NULL;
         if (outcome->class == OUTCOME_OK)
-                next_call(l, CALL_LIST);
+                next_page(l);
         else
                 finish(l, outcome, false);
 }
@@ -163,7 +163,7 @@ static void on_page(const Outcome *outcome, bool sent _unused_, void *userdata) 
         if (outcome->class != OUTCOME_OK)
                 finish(l, outcome, l->verdict == LIST_INCOMPLETE);
         else if (l->verdict == LIST_MORE)
-                next_call(l, CALL_LIST);
+                next_page(l);
         else
                 finish(l, outcome, false);
 }
@@ -182,8 +182,8 @@ static int start_call(Lister *l, Call call) {
         return channel_call(l->channel, &spec, &l->call);
 }
 
-static void next_call(Lister *l, Call call) {
-        if (start_call(l, call) < 0)
+static void next_page(Lister *l) {
+        if (start_call(l, CALL_LIST) < 0)
                 fail(l, OUTCOME_TRANSIENT, false, "out of memory");
 }
 

@@ -194,11 +194,11 @@ int address_key_buf(const char *address, char ret[static ADDRESS_MAX + 1], ErrCt
         return plain ? key_ascii(address, len, ret, err) : key_unicode(address, len, ret, err);
 }
 
-int address_key(const char *address, char **ret, ErrCtx *err) {
+int address_key(const char *address, char **ret) {
         char key[ADDRESS_MAX + 1];
         int r;
 
-        r = address_key_buf(address, key, err);
+        r = address_key_buf(address, key, NULL);
         if (r != 0)
                 return r;
         *ret = strdup(key);

@@ -12,13 +12,13 @@
 
 /* The key of an address: trimmed, NFC, full case folding, the domain in A-labels (RFC 5891 by IDNA2008
  * with UTS 46 non-transitional, and the letters, digits and hyphens of RFC 5321 §4.1.2); never NFKC in
- * the local part, no rule for dots or +tags. The key of a key is itself. 0 and *ret (owned);
- * ADDRESS_E_INVALID with a reason in err: not UTF-8, no or several '@', empty part, white space, control
- * or invisible characters inside, too long, a domain that IDNA refuses; -ENOMEM. */
+ * the local part, no rule for dots or +tags. The key of a key is itself. Plain ASCII is dealt with without
+ * allocating. 0; ADDRESS_E_INVALID with a reason in err: not UTF-8, no or several '@', empty part, white
+ * space, control or invisible characters inside, too long, a domain that IDNA refuses; -ENOMEM. */
 #define ADDRESS_E_INVALID 1
-int address_key(const char *address, char **ret, ErrCtx *err);
-/* The same into a buffer of the caller's, without allocating where the address is plain ASCII. */
 int address_key_buf(const char *address, char ret[static ADDRESS_MAX + 1], ErrCtx *err);
+/* The same, owned by the caller; without the reason. */
+int address_key(const char *address, char **ret);
 
 /* Does a pattern of `protect` fit? '*' stands for any run of characters; the pattern's other characters
  * are compared as keys are (a domain may be written either way, in letters or in A-labels). key: of an

@@ -83,15 +83,8 @@ int diff_check_roles(Diff *d, ErrCtx *err) {
 
 /* ---- scope ---- */
 
-bool diff_person_belongs(const TargetConfig *target, size_t n_groups, const Person *p,
-                         const char **ret_role) {
-        Belong b = belong_at(target, n_groups, p);
-
-        if (b.state != BELONG_YES)
-                return false;
-        if (ret_role)
-                *ret_role = target->n_roles > 0 ? target->roles[b.role].role : NULL;
-        return true;
+bool diff_person_belongs(const TargetConfig *target, size_t n_groups, const Person *p) {
+        return belong_at(target, n_groups, p).state == BELONG_YES;
 }
 
 /* ---- keys ---- */

@@ -116,11 +116,10 @@ typedef struct DiffInput {
 #define PLAN_E_ROLE 1
 int diff_run(const DiffInput *in, Plan **ret, ErrCtx *err);
 
-/* Is the person wanted at the target: present, not disabled, in one of its groups, with a role (NULL
- * where none is configured)? Says nothing of blocked people. For Link.out_for too: those who aren't
- * wanted are out. ret_role may be NULL. */
-bool diff_person_belongs(const TargetConfig *target, size_t n_groups, const Person *p,
-                         const char **ret_role);
+/* Is the person wanted at the target: present, not disabled, in one of its groups, with a role where
+ * any is configured? Says nothing of blocked people. For Link.out_for too: those who aren't wanted are
+ * out. */
+bool diff_person_belongs(const TargetConfig *target, size_t n_groups, const Person *p);
 
 /* May a listing lack the account of a link only because that is new to us? */
 bool link_is_young(const Link *l, const Accounts *accounts);

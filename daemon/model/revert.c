@@ -195,7 +195,7 @@ static void fill_before(Revert *r) {
 static bool belongs(const Revert *r) {
         const Person *p = r->in->person;
 
-        return p && diff_person_belongs(r->in->target, r->in->n_groups, p, NULL);
+        return p && diff_person_belongs(r->in->target, r->in->n_groups, p);
 }
 
 static int of_change(Revert *r) {

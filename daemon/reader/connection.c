@@ -43,7 +43,9 @@ usec_t connection_timeout(const Connection *c) {
         return c->directory->timeout < CONNECT_MAX ? c->directory->timeout : CONNECT_MAX;
 }
 
-char *connection_diagnostic(const Connection *c) {
+/* The diagnostic message of the last call that failed here; owned by the caller (ldap_memfree), may be
+ * NULL. */
+static char *diagnostic_of(const Connection *c) {
         char *text = NULL;
 
         (void) ldap_get_option(c->ld, LDAP_OPT_DIAGNOSTIC_MESSAGE, &text);
@@ -77,7 +79,7 @@ int connection_fail(const Connection *c, ErrCtx *err, int rc, const char *diagno
 
 /* The same with what libldap knows about its last call. */
 int connection_fail_last(const Connection *c, ErrCtx *err, int rc, const char *way_out, const char *what) {
-        _cleanup_(memfreep) char *diagnostic = connection_diagnostic(c);
+        _cleanup_(memfreep) char *diagnostic = diagnostic_of(c);
 
         return connection_fail(c, err, rc, diagnostic, way_out, "%s", what);
 }

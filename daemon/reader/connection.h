@@ -40,6 +40,3 @@ int connection_wait(Connection *c, int msgid, LDAPMessage **ret, ErrCtx *err);
  * way_out may be NULL. */
 int connection_fail(const Connection *c, ErrCtx *err, int rc, const char *diagnostic, const char *way_out,
                     const char *what, ...) _printf_(6, 7);
-/* The diagnostic message of the last call that failed here; owned by the caller (ldap_memfree), may be
- * NULL. */
-char *connection_diagnostic(const Connection *c);

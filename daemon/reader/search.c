@@ -28,8 +28,9 @@ typedef struct Pager {
         ErrCtx *err;
 } Pager;
 
-int search_fail(const Connection *c, ErrCtx *err, int rc, const char *diagnostic, const char *base,
-                const char *key) {
+/* With the way out that this result code has: limits of the server, rights, a wrong base. */
+static int search_fail(const Connection *c, ErrCtx *err, int rc, const char *diagnostic, const char *base,
+                       const char *key) {
         char buf[300];
         const char *way_out = buf;
 

@@ -25,7 +25,3 @@ typedef struct SearchHandler {
  * what a handler returned. */
 int search_run(Connection *c, const SearchSpec *spec, const SearchHandler *handler, uint64_t *referrals,
                ErrCtx *err);
-
-/* Fails with the way out that this result code has: limits of the server, rights, a wrong base. */
-int search_fail(const Connection *c, ErrCtx *err, int rc, const char *diagnostic, const char *base,
-                const char *key);

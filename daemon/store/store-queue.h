@@ -56,9 +56,8 @@ DEFINE_CLEANUP(QueueItem *, queue_item_free);
 typedef enum QueuePut { QUEUE_PUT_NEW, QUEUE_PUT_KEPT, QUEUE_PUT_BUSY, QUEUE_PUT_SUPPRESSED } QueuePut;
 int store_queue_put(Store *store, const char *target, const Action *a, int64_t cycle, bool approved,
                     usec_t wall, int64_t *ret_id, QueuePut *ret_put);
-/* What store_queue_put() would do; writes nothing. *ret_id: the row that stands in the way or is kept; may
- * be NULL. */
-int store_queue_probe(Store *store, const char *target, const Action *a, int64_t *ret_id, QueuePut *ret_put);
+/* What store_queue_put() would do; writes nothing. */
+int store_queue_probe(Store *store, const char *target, const Action *a, QueuePut *ret);
 /* `actions` are all that the plan asks for at the target, suppressed ones too. Waiting actions that aren't
  * among them are dropped without suppressing anything (but resets, and recreates whose first step was
  * begun); suppressions of wishes that aren't among them end if lift is set, but for a recreate's whose

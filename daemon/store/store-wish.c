@@ -157,8 +157,7 @@ int store_queue_put(Store *store, const char *target, const Action *a, int64_t c
         return 0;
 }
 
-int store_queue_probe(Store *store, const char *target, const Action *a, int64_t *ret_id,
-                      QueuePut *ret_put) {
+int store_queue_probe(Store *store, const char *target, const Action *a, QueuePut *ret) {
         _cleanup_(wish_deinit) Wish w = { .texts = ROW_TEXTS_INIT };
         Probe found = { 0 };
         int r;
@@ -168,9 +167,7 @@ int store_queue_probe(Store *store, const char *target, const Action *a, int64_t
                 r = probe(store, target, &w, &found);
         if (r < 0)
                 return r;
-        if (ret_id)
-                *ret_id = found.put == QUEUE_PUT_NEW ? 0 : found.id;
-        *ret_put = found.put;
+        *ret = found.put;
         return 0;
 }
 

@@ -89,7 +89,7 @@ static int find_open(const JudgeInput *in, const HeldPlan *went, Judgement *j, O
                 }
                 if (is_link_alone(a->kind) && held_plan_has(went, a))
                         continue;
-                r = store_queue_probe(in->store, in->target->name, a, NULL, &put);
+                r = store_queue_probe(in->store, in->target->name, a, &put);
                 if (r < 0)
                         return r;
                 /* A link needs no place in the queue, but somebody may have rejected it. */
@@ -151,7 +151,7 @@ static int put_link(const JudgeInput *in, const StrIndex *index, const Action *a
         };
         int r = 0;
 
-        if (address_key(a->address, &key, NULL) == 0)
+        if (address_key(a->address, &key) == 0)
                 link.address = key;
         if (a->kind == ACTION_RELINK)
                 r = take_over(in, a->remote_id, &link);
@@ -311,7 +311,7 @@ static int why_not(const JudgeInput *in, const Action *a, const char **ret) {
                 *ret = "isn't asked for like this (any more)";
                 return 0;
         }
-        r = store_queue_probe(in->store, in->target->name, a, NULL, &put);
+        r = store_queue_probe(in->store, in->target->name, a, &put);
         if (put == QUEUE_PUT_SUPPRESSED)
                 *ret = "was rejected or dropped, or is a dead letter: idsyncctl queue --dead";
         else if (put == QUEUE_PUT_BUSY)

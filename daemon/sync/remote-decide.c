@@ -276,7 +276,7 @@ static bool is_new(const Remote *r, const Action *a) {
         _cleanup_(held_plan_freep) HeldPlan *held = NULL;
         QueuePut put = QUEUE_PUT_NEW;
 
-        if (store_queue_probe(r->env.store, r->target->name, a, NULL, &put) < 0 || put != QUEUE_PUT_NEW)
+        if (store_queue_probe(r->env.store, r->target->name, a, &put) < 0 || put != QUEUE_PUT_NEW)
                 return false;
         if (has_approval(r) || store_held_get(r->env.store, r->target->name, HELD_PLAN, &held) < 0 || !held)
                 return true;

@@ -170,7 +170,7 @@ static int walk_behind(const ReportInput *in, const Remote *remote, const RowWal
 
                 if (bsearch(a, report->held->actions, report->held->n_actions, sizeof(*a), action_compare))
                         continue;
-                r = store_queue_probe(in->store, remote_config(remote)->name, a, NULL, &put);
+                r = store_queue_probe(in->store, remote_config(remote)->name, a, &put);
                 if (r >= 0 && put == QUEUE_PUT_NEW)
                         walk_actions(a, 1, "behind", walk);
         }

@@ -126,7 +126,7 @@ static int fire(const ResetsInput *in, const Known *k, const Person *p, Plan *pl
                 return 0;
         }
         a = reset_of(p, account);
-        r = store_queue_probe(in->store, in->target->name, &a, NULL, &put);
+        r = store_queue_probe(in->store, in->target->name, &a, &put);
         if (r < 0)
                 return r;
         /* One thing at a time: what the plan asks for goes first, then the signal still differs from what

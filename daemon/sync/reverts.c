@@ -282,7 +282,7 @@ static int suppress(const JudgeInput *in, const Action *a) {
         int64_t id;
         int q;
 
-        q = store_queue_probe(in->store, in->target->name, a, NULL, &put);
+        q = store_queue_probe(in->store, in->target->name, a, &put);
         if (q < 0 || put != QUEUE_PUT_NEW)
                 return q;
         q = store_queue_put(in->store, in->target->name, a, in->cycle, true, in->wall, &id, &put);
@@ -333,7 +333,7 @@ static int find_unfit(const JudgeInput *in, Reverter *r, const HeldPlan *held, J
 
                 q = still_fits(r, a, 0, &why);
                 if (q >= 0 && !why)
-                        q = store_queue_probe(in->store, in->target->name, a, NULL, &put);
+                        q = store_queue_probe(in->store, in->target->name, a, &put);
                 if (q < 0)
                         return q;
                 if (put != QUEUE_PUT_NEW)

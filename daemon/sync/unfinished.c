@@ -27,7 +27,7 @@ static bool has_left(const Search *s, const char *person) {
         uint32_t pos = strindex_find(&s->people, s->in->people->items, person);
         const Person *p = pos == STRINDEX_NONE ? NULL : &s->in->people->items[pos];
 
-        if (p && diff_person_belongs(s->in->target, s->in->config->n_groups, p, NULL))
+        if (p && diff_person_belongs(s->in->target, s->in->config->n_groups, p))
                 return false;
         return s->in->absence_proven || (p && p->present && p->disabled);
 }

@@ -15,12 +15,12 @@ static const char *keep(Links *links, const char *old, const char *now) {
 static void follow_person(const UpkeepInput *in, Links *links, Link *l, const Person *p) {
         _cleanup_(freep) char *key = NULL;
 
-        if (p->present && p->field[PERSON_EMAIL] && address_key(p->field[PERSON_EMAIL], &key, NULL) == 0)
+        if (p->present && p->field[PERSON_EMAIL] && address_key(p->field[PERSON_EMAIL], &key) == 0)
                 l->address = keep(links, l->address, key);
         if (p->present && p->field[PERSON_EMPLOYEE_NUMBER])
                 l->employee_number = keep(links, l->employee_number, p->field[PERSON_EMPLOYEE_NUMBER]);
         /* 0 means "belongs here": the first read that finds otherwise begins at the least time there is. */
-        if (diff_person_belongs(in->target, in->n_groups, p, NULL))
+        if (diff_person_belongs(in->target, in->n_groups, p))
                 l->out_for = 0;
         else if (in->absence_proven)
                 l->out_for = l->out_for == 0 ? 1 : usec_add(l->out_for, in->grow);

@@ -56,7 +56,7 @@ static int put_link(Job *job, LinkOrigin origin) {
         };
         int r;
 
-        if (address_key(a->address, &key, NULL) == 0)
+        if (address_key(a->address, &key) == 0)
                 link.address = key;
         r = store_link_put(w->store, w->target->name, &link);
         return r > 0 ? -EEXIST : r;
@@ -72,7 +72,7 @@ static int follow_address(Job *job) {
 
         if (a->kind != ACTION_UPDATE || !a->after.address || str_eq(a->after.address, a->before.address))
                 return 0;
-        r = address_key(a->after.address, &key, NULL);
+        r = address_key(a->after.address, &key);
         if (r == 0)
                 r = store_links_load(w->store, w->target->name, &links);
         for (size_t i = 0; r >= 0 && links && i < links->n; i++)

@@ -465,7 +465,7 @@ static void job_seen(Job *job, const Accounts *accounts, const Links *links) {
 
         /* A recreated account keeps its address, whatever the directory says by now. */
         if (address_key(a->kind == ACTION_RECREATE && a->before.address ? a->before.address : a->address,
-                        &key, NULL) == 0)
+                        &key) == 0)
                 in.seen = accounts_by_key(accounts, key);
         in.seen_login = accounts_by_login(accounts, a->remote_id ?: a->after.login);
         in.seen_id = accounts_by_id(accounts, a->remote_id);

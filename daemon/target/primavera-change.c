@@ -31,7 +31,7 @@ void primavera_change_begin(const FlowInput *in, FlowNext *ret) {
 static bool same_address(const char *a, const char *b) {
         _cleanup_(freep) char *ka = NULL, *kb = NULL;
 
-        return a && b && address_key(a, &ka, NULL) == 0 && address_key(b, &kb, NULL) == 0 && str_eq(ka, kb);
+        return a && b && address_key(a, &ka) == 0 && address_key(b, &kb) == 0 && str_eq(ka, kb);
 }
 
 /* A login may have been given to somebody else. */
@@ -209,7 +209,7 @@ void primavera_change_after(const FlowInput *in, FlowNext *ret) {
         else if (in->outcome->class == OUTCOME_OK || in->outcome->class == OUTCOME_ALREADY)
                 wrote(in, ret);
         else if (in->outcome->hint == HINT_JOB_RUNNING)
-                primavera_job_busy(in, in->step, CALL_GET, ret);
+                primavera_job_busy(in, in->step, ret);
         else if (in->outcome->class == OUTCOME_UNCERTAIN)
                 flow_wait(in, in->step, CALL_GET, RETRY_DELAY, ret);
         else

@@ -70,7 +70,7 @@ static int keep_key(Arena *arena, Account *a) {
 
         if (!a->address)
                 return 0;
-        r = address_key(a->address, &key, NULL);
+        r = address_key(a->address, &key);
         if (r != 0)
                 return r < 0 ? r : 0;
         a->key = arena_strdup(arena, key);

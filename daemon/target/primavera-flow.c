@@ -97,7 +97,7 @@ static void create_sent(const FlowInput *in, FlowNext *ret) {
                 break;
         default:
                 if (in->outcome->hint == HINT_JOB_RUNNING)
-                        primavera_job_busy(in, STEP_SENT, CALL_GET, ret);
+                        primavera_job_busy(in, STEP_SENT, ret);
                 else if (in->outcome->class == OUTCOME_REJECTED)
                         flow_dead(in, ret, "%.400s", in->outcome->detail);
                 else if (in->was_uncertain)

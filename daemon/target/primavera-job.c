@@ -51,7 +51,7 @@ bool primavera_job_read(const char *memo, PrimaveraJob *ret) {
         return true;
 }
 
-void primavera_job_write(const PrimaveraJob *job, FlowNext *next) {
+static void write_job(const PrimaveraJob *job, FlowNext *next) {
         snprintf(next->memo, sizeof(next->memo), "%s %llu %u", job->id, (unsigned long long) job->since,
                  job->losses);
 }
@@ -72,7 +72,7 @@ void primavera_job_wait(const FlowInput *in, FlowNext *ret) {
                 snprintf(job.id, sizeof(job.id), "%s", id);
                 job.losses = known ? before.losses : 0;
                 flow_wait(in, STEP_JOB, CALL_JOB, DELAY_FIRST, ret);
-                primavera_job_write(&job, ret);
+                write_job(&job, ret);
         } else
                 flow_wait(in, STEP_JOB, CALL_JOB, known ? next_delay(in->wall, before.since) : DELAY_MAX,
                           ret);
@@ -97,7 +97,7 @@ void primavera_job_lost(const FlowInput *in, PrimaveraJob *job, Step step, Call 
                 return;
         }
         flow_call(in, step, call, ret);
-        primavera_job_write(job, ret);
+        write_job(job, ret);
 }
 
 bool primavera_job_is_overdue(const FlowInput *in) {
@@ -109,10 +109,10 @@ bool primavera_job_is_overdue(const FlowInput *in) {
 /* The wait of a retry begins anew. */
 static void tired(PrimaveraJob *job, FlowNext *ret) {
         job->since = 0;
-        primavera_job_write(job, ret);
+        write_job(job, ret);
 }
 
-void primavera_job_busy(const FlowInput *in, Step step, Call call, FlowNext *ret) {
+void primavera_job_busy(const FlowInput *in, Step step, FlowNext *ret) {
         PrimaveraJob job = { .id = SOMEBODY_ELSES, .since = in->wall }, before;
         usec_t delay = BUSY_DELAY;
 
@@ -135,6 +135,6 @@ void primavera_job_busy(const FlowInput *in, Step step, Call call, FlowNext *ret
         }
         if (in->outcome->has_retry_after)
                 delay = in->outcome->retry_after < USEC_PER_SEC ? USEC_PER_SEC : in->outcome->retry_after;
-        flow_wait(in, step, call, delay > BUSY_DELAY_MAX ? BUSY_DELAY_MAX : delay, ret);
-        primavera_job_write(&job, ret);
+        flow_wait(in, step, CALL_GET, delay > BUSY_DELAY_MAX ? BUSY_DELAY_MAX : delay, ret);
+        write_job(&job, ret);
 }

@@ -74,12 +74,11 @@ typedef struct PrimaveraJob {
 } PrimaveraJob;
 /* false: there is none in it. */
 bool primavera_job_read(const char *memo, PrimaveraJob *ret);
-void primavera_job_write(const PrimaveraJob *job, FlowNext *next);
 bool primavera_job_id_is_valid(const char *id, size_t len);
 /* Our job was taken, or said to go on: asks again later. */
 void primavera_job_wait(const FlowInput *in, FlowNext *ret);
-/* Another one runs: `call` in `step` after a while; a dead letter after too long. */
-void primavera_job_busy(const FlowInput *in, Step step, Call call, FlowNext *ret);
+/* Another one runs: CALL_GET in `step` after a while; a dead letter after too long. */
+void primavera_job_busy(const FlowInput *in, Step step, FlowNext *ret);
 /* It said no, in these words (NULL: in none): a dead letter. */
 void primavera_job_failed(const FlowInput *in, const char *words, FlowNext *ret);
 /* It left no word about the account: `call` in `step`; after too many such jobs a dead letter. */

@@ -284,7 +284,7 @@ static int keep_account(const Account *a, Arena *arena, Account *ret) {
                         return -ENOMEM;
         }
         if (copy.address) {
-                r = address_key(copy.address, &key, NULL);
+                r = address_key(copy.address, &key);
                 if (r < 0)
                         return r;
                 copy.key = r == 0 ? arena_strdup(arena, key) : NULL;
@@ -295,7 +295,7 @@ static int keep_account(const Account *a, Arena *arena, Account *ret) {
         return 0;
 }
 
-int umbrella_decode_account(const HttpResult *result, Arena *arena, Account *ret, ErrCtx *err) {
+static int decode_account(const HttpResult *result, Arena *arena, Account *ret, ErrCtx *err) {
         _cleanup_(json_object_putp) struct json_object *object = NULL;
         char id[UMBRELLA_ID_SIZE];
         Account a;
@@ -336,7 +336,7 @@ static int on_organization(struct json_object *item, void *userdata, ErrCtx *err
         return o->text.error;
 }
 
-int umbrella_decode_organizations(const HttpResult *result, Arena *arena, const char **ret, ErrCtx *err) {
+static int decode_organizations(const HttpResult *result, Arena *arena, const char **ret, ErrCtx *err) {
         Organizations o = { .text = STRBUF_INIT(1024) };
         ItemsInfo info;
         int r;
@@ -362,10 +362,10 @@ int umbrella_decode_answer(const TargetConfig *target _unused_, Call call, const
 
         /* One that can't be read only leaves the words out. */
         if (call == CALL_ORGANIZATIONS)
-                (void) umbrella_decode_organizations(result, arena, &ret->words, NULL);
+                (void) decode_organizations(result, arena, &ret->words, NULL);
         if (call != CALL_GET && call != CALL_CREATE && call != CALL_CREATE_SHORT)
                 return 0;
-        r = umbrella_decode_account(result, arena, &ret->account, err);
+        r = decode_account(result, arena, &ret->account, err);
         ret->has_account = r >= 0;
         return r;
 }

@@ -32,8 +32,8 @@ static bool is_the_one(const FlowInput *in) {
                 return false;
         if (!in->action->has_before || !before->address)
                 return true;
-        return address_key(before->address, &was, NULL) == 0 &&
-               address_key(in->answer->account.address ? in->answer->account.address : "", &is, NULL) == 0 &&
+        return address_key(before->address, &was) == 0 &&
+               address_key(in->answer->account.address ? in->answer->account.address : "", &is) == 0 &&
                str_eq(was, is);
 }
 

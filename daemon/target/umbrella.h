@@ -26,9 +26,6 @@ void umbrella_classify(const TargetConfig *target, Call call, const HttpResult *
 /* umbrella-decode.c */
 int umbrella_decode_token(const HttpResult *result, Secret **ret_bearer, usec_t *ret_lifetime, ErrCtx *err);
 int umbrella_decode_roles(const HttpResult *result, Roles *ret, ErrCtx *err);
-int umbrella_decode_account(const HttpResult *result, Arena *arena, Account *ret, ErrCtx *err);
-/* The first organizations of the answer by name and number, for people. */
-int umbrella_decode_organizations(const HttpResult *result, Arena *arena, const char **ret, ErrCtx *err);
 int umbrella_decode_answer(const TargetConfig *target, Call call, const Action *action,
                            const HttpResult *result, Arena *arena, Answer *ret, ErrCtx *err);
 /* One account of an answer: texts are borrowed from the object, the id stands in `id`. 0, -EBADMSG. */

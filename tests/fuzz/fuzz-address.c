@@ -32,7 +32,7 @@ static void check_key(const char *address, const char *key) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-        char *text = malloc(size + 2), *key = NULL;
+        char *text = malloc(size + 2), *key = NULL, buf[ADDRESS_MAX + 1];
         const char *pattern;
         ErrCtx err = {};
         int r;
@@ -42,7 +42,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                 memcpy(text, data, size);
         text[size] = text[size + 1] = 0;
         pattern = strlen(text) < size ? text + strlen(text) + 1 : "";
-        r = address_key(text, &key, &err);
+        r = address_key_buf(text, buf, &err);
+        check(address_key(text, &key) == r);
         check(r == 0 || r == ADDRESS_E_INVALID);
         check((r == 0) == (key != NULL));
         check(r == 0 || err.text[0]);

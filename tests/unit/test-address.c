@@ -10,19 +10,23 @@
 #include "model/address.h"
 
 static void same(const char *address, const char *key) {
-        _cleanup_(freep) char *got = NULL;
+        _cleanup_(freep) char *owned = NULL;
+        char got[ADDRESS_MAX + 1];
         ErrCtx err = {};
 
-        if (address_key(address, &got, &err) != 0)
+        if (address_key_buf(address, got, &err) != 0)
                 fail_msg("\"%s\" is refused: %s", address, err.text);
         assert_string_equal(got, key);
+        assert_int_equal(address_key(address, &owned), 0);
+        assert_string_equal(owned, key);
 }
 
 static void refused(const char *address, const char *why) {
-        char *got = NULL;
+        char buf[ADDRESS_MAX + 1], *got = NULL;
         ErrCtx err = {};
 
-        assert_int_equal(address_key(address, &got, &err), ADDRESS_E_INVALID);
+        assert_int_equal(address_key_buf(address, buf, &err), ADDRESS_E_INVALID);
+        assert_int_equal(address_key(address, &got), ADDRESS_E_INVALID);
         assert_null(got);
         if (!strstr(err.text, why))
                 fail_msg("\"%s\" is refused with \"%s\", not \"%s\"", address, err.text, why);

@@ -328,10 +328,10 @@ static void test_rows(void **state) {
         /* Given up, it is seen until it is tried again; the same wish of a plan is another one. */
         ok(store_queue_change(f->store, id, &dead, 3));
         ok(store_queue_keep_only(f->store, "t", NULL, 0, true, 4, NULL));
-        ok(store_queue_probe(f->store, "t", &take, NULL, &put));
+        ok(store_queue_probe(f->store, "t", &take, &put));
         assert_int_equal(put, QUEUE_PUT_SUPPRESSED);
         take.reverts = 0;
-        ok(store_queue_probe(f->store, "t", &take, NULL, &put));
+        ok(store_queue_probe(f->store, "t", &take, &put));
         assert_int_equal(put, QUEUE_PUT_NEW);
 }
 
