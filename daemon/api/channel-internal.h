@@ -26,6 +26,7 @@ TAILQ_HEAD(CallList, ChannelCall);
 typedef struct Token {
         Channel *channel;
         bool parent;
+        bool failed;                    /* its last call did, or may have, before a restart */
         Secret *bearer;
         usec_t end;                     /* monotonic */
         HttpRequest *request;

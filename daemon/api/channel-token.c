@@ -9,7 +9,7 @@
 #define TOKEN_MARGIN USEC_PER_MINUTE
 
 void token_init(Token *t, Channel *c, bool parent) {
-        *t = (Token){ .channel = c, .parent = parent };
+        *t = (Token){ .channel = c, .parent = parent, .failed = true };
 }
 
 void token_deinit(Token *t) {
@@ -65,6 +65,9 @@ static void on_token(HttpRequest *request _unused_, const HttpResult *result, vo
         channel_answered(c, CALL_TOKEN, result, &outcome);
         if (outcome.class == OUTCOME_OK)
                 (void) keep_token(t, result, &outcome);
+        if (outcome.class == OUTCOME_OK && t->failed)
+                c->failed[CALL_TOKEN] = 0;
+        t->failed = outcome.class != OUTCOME_OK;
         if (!t->parent) {
                 c->facts.token_asked = true;
                 c->facts.token = outcome;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One batch at a time. A batch that is refused is halved until the bad member is alone, so that one bad
- * address stops nobody else. */
+/* One batch at a time. A batch that is refused, whatever the reason, is halved until the bad member is
+ * alone, so that one bad address stops nobody else. */
 #include <errno.h>
 
 #include "base/failpoint.h"
@@ -20,7 +20,7 @@ struct Resetter {
         WorkerHooks hooks;
         LoopTask *task;
         LoopTimer *timer;
-        bool started, draining;
+        bool started, draining, must_recover;
         /* before an uncertain reset is settled: a listing that begins after its call */
         bool must_look, look_begun;
         bool waits_for_look;            /* some uncertain reset is due */
@@ -52,6 +52,7 @@ static void forget_batch(Resetter *r) {
 static void store_fault(Resetter *r, int q) {
         LogFields fields = { .message_id = MSGID_STORE_FAULT, .target = r->target->name };
 
+        r->must_recover = true;
         log_event(LOG_ERR, &fields, "%s: the queue can't be written: %s", r->target->name,
                   q == -ENOSPC || q == -EIO ? store_error(r->store) : strerror(-q));
 }
@@ -163,8 +164,7 @@ static void leave_batch(Resetter *r) {
 }
 
 static void end_refused(Resetter *r, const Outcome *outcome) {
-        bool halve = r->n_items > 1 && (outcome->http_status == 400 || outcome->http_status == 413 ||
-                                        outcome->http_status == 422);
+        bool halve = r->n_items > 1;
         const End dead = { QUEUE_DEAD, 0, outcome->detail },
                   again = { QUEUE_WAITING, loop_wall(r->loop), outcome->detail };
 
@@ -389,10 +389,19 @@ static void take_back(Resetter *r) {
                 resetter_pause(r);
 }
 
+/* After a fault of the store rows may stand as running that nobody runs. */
+static void recover(Resetter *r) {
+        if (r->must_recover && !r->call && store_queue_recover(r->store) >= 0) {
+                r->must_recover = false;
+                r->must_look = true;
+        }
+}
+
 static void on_task(void *userdata) {
         Resetter *r = userdata;
         int q;
 
+        recover(r);
         if (quarantine_is_on(r->quarantine))
                 take_back(r);
         if (!may_run(r))

@@ -233,14 +233,15 @@ static void job_look(Job *job, const Outcome *outcome) {
 
 /* ---- calls ---- */
 
-/* The places that a call leaves behind, or uses up. */
+/* The places that a call leaves behind, or uses up. A write that follows a look goes out before what was
+ * seen is old. */
 static unsigned follow_up_of(const Job *job) {
         ActionKind kind = job->item->action.kind;
 
         if (job->places > 0 || job->step == STEP_DELETED)
                 return 0;
         if (job->kind == CALL_GET)
-                return kind == ACTION_RECREATE ? 2 : kind == ACTION_DELETE ? 1 : 0;
+                return kind == ACTION_RECREATE ? 2 : 1;
         return job->kind == CALL_DELETE && kind == ACTION_RECREATE ? 1 : 0;
 }
 

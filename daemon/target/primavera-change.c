@@ -184,6 +184,8 @@ static void polled(const FlowInput *in, FlowNext *ret) {
                 lost(in, ret);
         else if (in->outcome->class == OUTCOME_OK)
                 result(in, ret);
+        else if (primavera_job_is_overdue(in))
+                lost(in, ret);
         else
                 flow_wait(in, STEP_JOB, CALL_JOB, RETRY_DELAY, ret);
 }

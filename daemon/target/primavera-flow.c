@@ -66,9 +66,11 @@ static void created_in_part(const FlowInput *in, FlowNext *ret) {
                             primavera_applications(in->target, in->action, asked, sizeof(asked)));
 }
 
-static void keep_words(const FlowInput *in, FlowNext *ret) {
+/* The account itself tells what became of it; these words are for the one who reads that it isn't there. */
+static void look_after_failure(const FlowInput *in, const char *words, FlowNext *ret) {
+        look(in, STEP_JOB, ret);
         snprintf(ret->memo, sizeof(ret->memo), "%c%.200s", FAILED,
-                 in->answer->words ? in->answer->words : "the job failed without a word");
+                 words ? words : "the job failed without a word");
 }
 
 /* What the job's result, or the answer to the POST itself, says. */
@@ -79,11 +81,10 @@ static void create_result(const FlowInput *in, FlowNext *ret) {
                 primavera_job_wait(in, ret);
         else if (in->answer->did && in->answer->has_account)
                 created(in, ret);
-        else {
+        else if (in->answer->failed)
+                look_after_failure(in, in->answer->words, ret);
+        else
                 look(in, STEP_JOB, ret);
-                if (in->answer->failed)
-                        keep_words(in, ret);
-        }
 }
 
 static void create_sent(const FlowInput *in, FlowNext *ret) {
@@ -114,6 +115,8 @@ static void create_polled(const FlowInput *in, FlowNext *ret) {
                 look(in, STEP_JOB, ret);
         else if (in->outcome->class == OUTCOME_OK)
                 create_result(in, ret);
+        else if (primavera_job_is_overdue(in))
+                look_after_failure(in, in->outcome->detail, ret);
         else
                 flow_wait(in, STEP_JOB, CALL_JOB, RETRY_DELAY, ret);
 }

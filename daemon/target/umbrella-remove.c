@@ -152,9 +152,10 @@ static void got(const FlowInput *in, FlowNext *ret) {
                           in->action->remote_id);
         else if (flow_not_found(in))
                 create_again(in, ret);
-        else if (!is_the_one(in))
+        else if (!is_the_one(in)) {
                 another_one(in, ret);
-        else if (has_wanted_role(in, &in->answer->account))
+                ret->critical = in->step == STEP_DELETED;
+        } else if (has_wanted_role(in, &in->answer->account))
                 flow_done_put(in, LINK_CREATED, ret);
         else if (in->step == STEP_DELETED)
                 wait_or_give_up(in, CALL_GET, ret);

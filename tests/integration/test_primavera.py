@@ -293,18 +293,33 @@ def test_unknown_application(runner, standin):
     assert standin.roles("p00000") == [P6, UNIFIER]
 
 
-@pytest.mark.parametrize("outcome, there", [("lost", False), ("lost-applied", True), ("error", False),
-                                            ("error-applied", True)])
+@pytest.mark.parametrize("outcome", ["lost", "lost-applied", "error-applied"])
 @pytest.mark.company(people=1, services=("primavera",))
-def test_lost_job(make_standin, make_idsyncd, slapd, outcome, there):
+def test_lost_job(make_standin, make_idsyncd, slapd, outcome):
     standin = make_standin(api="primavera", quirks={"job": {"outcome": outcome}})
     runner = make_idsyncd(slapd, standin)
-    result = run(runner, standin, "--wait", "5s", expect=None)
-    if there and outcome.startswith("lost"):
+    result = run(runner, standin, "--wait", "3s", expect=None)
+    create, = result.actions("create", target="primavera")
+    if outcome == "lost-applied":
         assert result.code == 0 and writes(standin) == ["upsert", "reset"]
-    if not there and outcome == "lost":
+    elif outcome == "lost":
         assert result.code == 1 and writes(standin) == 3 * ["upsert"]
-        assert "ended without a word" in result.actions("create", target="primavera")[0]["detail"]
+        assert "ended without a word" in create["detail"]
+    else:                               # what can't be read says nothing: it is asked again, and nothing sent twice
+        assert result.code == 5 and writes(standin) == ["upsert"] and create["state"] == "running", create
+
+
+@API
+@pytest.mark.company(people=1)
+def test_update_goes_right_after_its_look(runner, slapd, company, standin):
+    """What was found is sent back while it is new, also where there are few calls."""
+    run(runner, standin)
+    set_attribute(slapd, company.people[0], "givenName", "Renamed")
+    runner.target["rate"] = {"second": 2, "minute": 1000, "half_hour": 1000}
+    run(runner, standin)
+    calls = [(name, call["wall"]) for name, call in zip(trace(standin, but=()), standin.calls(), strict=True)]
+    look, update = (next(when for name, when in calls if name == word) for word in ("get", "upsert"))
+    assert update - look < 0.9, calls
 
 
 @API

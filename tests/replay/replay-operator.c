@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
+#include <sqlite3.h>
 
 #include "play.h"
 #include "store/store-ledger.h"
@@ -206,8 +207,107 @@ static void test_pause_before_new_token(void **state _unused_) {
         play_teardown(&play);
 }
 
+/* ---- a reset whose end can't be written ---- */
+
+static const char *broken_state;
+
+/* Everything can be read, and no action ends. */
+static void break_store(const char *sql) {
+        sqlite3 *db = NULL;
+
+        assert_int_equal(sqlite3_open(broken_state, &db), SQLITE_OK);
+        assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+        sqlite3_close(db);
+}
+
+static unsigned reset_calls;
+static int refused_with;
+
+static void resetting_api(const char *method, const char *url, const char *body, PlayAnswer *answer,
+                          void *userdata) {
+        if (!strstr(url, "/passwordResets/")) {
+                play_umbrella_api(method, url, body, answer, userdata);
+                return;
+        }
+        *answer = (PlayAnswer){ .failure = HTTP_DONE, .status = 200, .body = "\"\"" };
+        if (refused_with && strstr(body, "\"p1@example.com\""))
+                *answer = (PlayAnswer){ .failure = HTTP_DONE, .status = refused_with,
+                                        .body = "{\"message\":\"no such user\"}" };
+        if (reset_calls++ == 0 && !refused_with)
+                break_store("CREATE TRIGGER broken BEFORE UPDATE ON action WHEN new.state = 'done'"
+                            " BEGIN SELECT raise(ABORT, 'broken'); END");
+}
+
+/* It isn't forgotten: as soon as something can be written again, it is told that nobody knows. */
+static void test_reset_and_a_broken_store(void **state _unused_) {
+        ErrCtx text = { 0 };
+        char path[512];
+        Play play;
+        Operate o;
+
+        play_setup(&play, 2, "organization = 5; ", "");
+        snprintf(path, sizeof(path), "%s/state/idsyncd.db", play.directory);
+        broken_state = path;
+        reset_calls = 0;
+        refused_with = 0;
+        play_api(resetting_api, NULL);
+        play_start(&play);
+        play_run(play.loop, USEC_PER_HOUR);
+        o = operate(&play);
+        assert_int_equal(operate_reset(&o, "p0", "umbrella", &text), 0);
+        play_run(play.loop, USEC_PER_MINUTE);
+        assert_int_equal(reset_calls, 1);
+        break_store("DROP TRIGGER broken");
+        play_run(play.loop, USEC_PER_HOUR);
+        assert_int_equal(reset_calls, 1);
+        assert_true(find(&play, ACTION_RESET, QUEUE_DEAD) > 0);
+        play_teardown(&play);
+}
+
+static int count_done(const QueueItem *item, void *userdata) {
+        size_t *n = userdata;
+
+        *n += item->action.kind == ACTION_RESET && item->state == QUEUE_DONE;
+        return 0;
+}
+
+/* However an API says no to one of many: the others are done. */
+static void test_one_bad_address(void **state _unused_) {
+        static const int statuses[] = { 400, 404, 409, 413, 422 };
+        char person[8];
+        ErrCtx text = { 0 };
+        size_t n_done;
+        Play play;
+        Operate o;
+
+        for (size_t i = 0; i < ELEMENTSOF(statuses); i++) {
+                n_done = 0;
+                play_setup(&play, 8, "organization = 5; ", "");
+                reset_calls = 0;
+                refused_with = statuses[i];
+                play_api(resetting_api, NULL);
+                play_start(&play);
+                play_run(play.loop, USEC_PER_HOUR);
+                o = operate(&play);
+                pause_all(&play, true);
+                for (size_t k = 0; k < 8; k++) {
+                        snprintf(person, sizeof(person), "p%zu", k);
+                        assert_int_equal(operate_reset(&o, person, "umbrella", &text), 0);
+                }
+                pause_all(&play, false);
+                play_run(play.loop, 10 * USEC_PER_MINUTE);
+                assert_in_range(reset_calls, 5, 9);
+                assert_true(find(&play, ACTION_RESET, QUEUE_DEAD) > 0);
+                assert_int_equal(store_queue_list(play.store, "umbrella", 0, count_done, &n_done), 0);
+                assert_int_equal(n_done, 7);
+                play_teardown(&play);
+        }
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_reset_and_a_broken_store),
+                cmocka_unit_test(test_one_bad_address),
                 cmocka_unit_test(test_retry_of_what_nobody_asks_for),
                 cmocka_unit_test(test_retry_of_what_was_dropped),
                 cmocka_unit_test(test_reject_is_of_one_plan),

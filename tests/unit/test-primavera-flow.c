@@ -242,6 +242,7 @@ static void test_create_polled(void **state) {
         after(STEP_JOB, CALL_JOB, &not_found, NULL);
         is(FLOW_LOOK, STEP_JOB);
         /* Never back to waiting, from where it could be dropped. */
+        in.wall = START_TIME + USEC_PER_HOUR;
         after(STEP_JOB, CALL_JOB, &transient, NULL);
         is_call(FLOW_WAIT, STEP_JOB, CALL_JOB);
         after(STEP_JOB, CALL_JOB, &auth, NULL);
@@ -278,6 +279,25 @@ static void test_create_seen(void **state) {
         is_call(FLOW_CALL, STEP_SENT, CALL_UPSERT);
         seen(STEP_SENT, NULL, &other, false);
         is_dead("the login");
+}
+
+/* What is said of the job can't be read for hours: the listing tells, and a retry begins anew. */
+static void test_create_job_unreadable(void **state) {
+        (void) state;
+        in.memo = MEMO;
+        in.wall = START_TIME + 6 * USEC_PER_HOUR - 1;
+        after(STEP_JOB, CALL_JOB, &transient, NULL);
+        is_call(FLOW_WAIT, STEP_JOB, CALL_JOB);
+        in.wall++;
+        after(STEP_JOB, CALL_JOB, &transient, NULL);
+        is(FLOW_LOOK, STEP_JOB);
+        assert_string_equal(next.memo, "!no");
+        in.memo = "!no";
+        seen(STEP_JOB, NULL, NULL, false);
+        is_dead("no");
+        assert_int_equal(next.step, STEP_START);
+        seen(STEP_JOB, &ours, &ours, false);
+        is_created();
 }
 
 static void test_create_job_seen(void **state) {
@@ -435,6 +455,10 @@ static void test_change_job(void **state) {
         in.wall = START_TIME + 6 * USEC_PER_HOUR;
         after(STEP_JOB, CALL_JOB, &ok, &running);
         is_dead("doesn't end");
+        /* Nor is one asked for ever that can't be asked about: the account itself tells. */
+        in.memo = MEMO;
+        after(STEP_JOB, CALL_JOB, &transient, NULL);
+        is_call(FLOW_CALL, STEP_START, CALL_GET);
         in.action = &disable;
         in.memo = MEMO;
         after(STEP_JOB, CALL_JOB, &not_found, NULL);
@@ -535,12 +559,20 @@ static void test_unknown(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                TEST(test_create_begins), TEST(test_create_sent),     TEST(test_create_busy),
-                        TEST(test_create_polled),
-                TEST(test_create_seen),   TEST(test_create_job_seen), TEST(test_update),
-                        TEST(test_change_job),
-                TEST(test_disable),       TEST(test_enable),          TEST(test_unknown),
-                TEST(test_applications_are_named), TEST(test_unlock),
+                TEST(test_create_begins),
+                TEST(test_create_sent),
+                TEST(test_create_busy),
+                TEST(test_create_polled),
+                TEST(test_create_job_unreadable),
+                TEST(test_create_seen),
+                TEST(test_create_job_seen),
+                TEST(test_update),
+                TEST(test_change_job),
+                TEST(test_disable),
+                TEST(test_enable),
+                TEST(test_unlock),
+                TEST(test_applications_are_named),
+                TEST(test_unknown),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -338,6 +338,8 @@ static void test_seen(void **state) {
         assert_int_equal(next.call, CALL_GET);
         memo_of_age(11 * USEC_PER_MINUTE, memo);
         is_dead(after(w, CALL_GET, &ok, &same), STEP_DELETED, true, "can't be created again");
+        /* Given to somebody else: our person is without an account. */
+        is_dead(after(w, CALL_GET, &ok, &other), STEP_DELETED, true, "has the address");
         for (size_t i = 0; i < ELEMENTSOF(later); i++)
                 is(after(w, CALL_GET, &later[i], NULL), FLOW_LATER, STEP_DELETED);
 }
