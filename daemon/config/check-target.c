@@ -202,8 +202,9 @@ static void check_password_reset(Load *l, const Draft *d) {
                              "the parent asks for resets in one child organisation",
                              d->traits->label);
         else if (str_empty(l->config->directory.password_reset.attribute))
-                view_problem(l, d->view, "password_reset",
-                             "true has no effect: directory.password_reset.attribute names no attribute");
+                view_notice(l, d->view, "password_reset",
+                            "no signal asks for resets, as directory.password_reset.attribute is empty; "
+                            "only an operator can");
 }
 
 /* The host that the key `name` leads to is one of the other Umbrella's; a name may end in a dot. */
@@ -235,10 +236,12 @@ static void check_own(Load *l, const Draft *d, const TargetConfig *other, const 
 static void check_own_keys(Load *l, const Draft *d) {
         const TargetConfig *t = d->target;
 
+        if (!d->traits->foreign_host)
+                return;
         for (size_t i = 0; i < l->config->n_targets; i++) {
                 const TargetConfig *other = &l->config->targets[i];
 
-                if (other->type == t->type)
+                if (other->type == t->type || !type_traits(other->type)->foreign_host)
                         continue;
                 check_own(l, d, other, "key_credential", t->key_credential, other->key_credential);
                 check_own(l, d, other, "secret_credential", t->secret_credential, other->secret_credential);

@@ -272,7 +272,13 @@ void view_problem_at(Load *l, const View *v, const char *name, unsigned index, c
         load_problem(l, config_setting_get_elem(s, index) ?: s, full, "%s", text);
 }
 
-void view_notice(Load *l, const View *v, const KeyRow *row) {
+void view_notice(Load *l, const View *v, const char *name, const char *text) {
+        char key[KEY_MAX];
+
+        load_notice(l, view_setting(v, name), view_key(v, name, key), "%s", text);
+}
+
+void view_later(Load *l, const View *v, const KeyRow *row) {
         const config_setting_t *s;
         const KeyRow **later;
         char key[KEY_MAX];

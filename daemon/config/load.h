@@ -84,8 +84,10 @@ void view_missing(Load *l, const View *v, const char *name);
 /* A problem with the element of a list: key[index]. */
 void view_problem_at(Load *l, const View *v, const char *name, unsigned index, const char *format, ...)
         _printf_(5, 6);
+/* A key that is set, though what it says may surprise. */
+void view_notice(Load *l, const View *v, const char *name, const char *text);
 /* A key that is set to something that has no effect yet. */
-void view_notice(Load *l, const View *v, const KeyRow *row);
+void view_later(Load *l, const View *v, const KeyRow *row);
 
 /* Fills base with the defaults, then with what the view says. Reports what is wrong with each value, and
  * what is required and missing. */

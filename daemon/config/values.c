@@ -226,7 +226,7 @@ static bool load_single(Load *l, const View *v, const KeyRow *row, const char *k
                 return false;
         store(l, row, base, &value);
         if (is_later(row, &value))
-                view_notice(l, v, row);
+                view_later(l, v, row);
         check_credential(l, s, key, row, value.text);
         return true;
 }
@@ -247,7 +247,7 @@ static bool load_strings(Load *l, const View *v, const KeyRow *row, const char *
                 return false;
         }
         if (row->flags & KEY_LATER && n > 0)
-                view_notice(l, v, row);
+                view_later(l, v, row);
         list = calloc(n + 1, sizeof(*list));
         if (!list) {
                 load_error(l, -ENOMEM);
@@ -278,7 +278,7 @@ static bool check_rows(Load *l, const View *v, const KeyRow *row, const char *ke
                 return false;
         }
         if (row->flags & KEY_LATER && n > 0)
-                view_notice(l, v, row);
+                view_later(l, v, row);
         for (unsigned i = 0; i < n; i++) {
                 const config_setting_t *e = config_setting_get_elem(s, i);
 

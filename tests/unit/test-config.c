@@ -802,8 +802,10 @@ static void test_capabilities(void **state) {
                  ":4: targets[0].password_reset: true is possible at Umbrella only with organization");
         load_good(f, SIGNALLED TARGET("password_reset = true; organization = 7;"));
         load_good(f, SIGNALLED TARGET("password_reset = true; organizations = [ 7 ];"));
-        load_bad(f, DIRECTORY TARGET("password_reset = true; organization = 7;"),
-                 ":4: targets[0].password_reset: true has no effect: directory.password_reset.attribute");
+        load_good(f, DIRECTORY TARGET("password_reset = true; organization = 7;"));
+        assert_int_equal(f->problems.n_notices, 1);
+        assert_non_null(strstr(f->problems.notices[0],
+                               ":4: targets[0].password_reset: no signal asks for resets, as "));
         load_bad(f, DIRECTORY TARGET("tenant = \"t\";"),
                  ":4: targets[0].tenant: has no meaning at Umbrella; remove it");
         load_bad(f, DIRECTORY PRIMAVERA(COMPANY ROLES),
