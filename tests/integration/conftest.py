@@ -180,6 +180,7 @@ def journal_socket(message_ids):
     made = JournalSocket(message_ids)
     yield made
     made.close()
+    made.check_catalog()
 
 
 @pytest.fixture

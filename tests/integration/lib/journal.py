@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """journald's side of its native protocol: collects the entries that a command sends, field by field."""
 
+import os
+import re
 import shutil
 import socket
 import tempfile
@@ -11,6 +13,16 @@ from .process import wait_for
 
 # The command sees this directory as /run/systemd/journal; its process id stays that of the first word.
 SCRIPT = 'mount -t tmpfs tmpfs /run && mkdir -p /run/systemd/journal && mount --bind "$0" /run/systemd/journal && exec "$@"'
+
+
+CATALOG = os.path.join(os.path.dirname(__file__), "../../../systemd/idsyncd.catalog")
+
+
+def catalog_fields():
+    """{id: the fields that its text names}."""
+    with open(CATALOG) as source:
+        texts = re.findall(r"^-- (\w{32})\n(.*?)(?=^-- |\Z)", source.read(), re.MULTILINE | re.DOTALL)
+    return {name: set(re.findall(r"@(\w+)@", text)) for name, text in texts}
 
 
 def parse(data):
@@ -72,6 +84,13 @@ class JournalSocket:
         """The first entry that passes CHECK and has these fields."""
         return wait_for(lambda: next(filter(check, self.entries(since, **match)), None), timeout,
                         f"{match} in the journal; so far {[e['MESSAGE'] for e in self.entries(since)][-8:]}")
+
+    def check_catalog(self):
+        """Each entry has the fields that its text in the catalog names: else journalctl -x shows their names instead."""
+        needed = catalog_fields()
+        lacking = {(entry["MESSAGE"], *sorted(fields)) for entry in self.entries()
+                   if (fields := needed.get(entry.get("MESSAGE_ID"), set()) - set(entry))}
+        assert not lacking, f"fields that the catalog's text names, and the entry lacks: {lacking}"
 
     def texts(self):
         """Everything that came, as one text per entry."""
