@@ -57,6 +57,21 @@ static void store_fault(Resetter *r, int q) {
                   q == -ENOSPC || q == -EIO ? store_error(r->store) : strerror(-q));
 }
 
+/* For those who look on: the call is about to be sent (outcome NULL), or has ended. */
+static void tell_call(const Resetter *r, const Outcome *outcome) {
+        for (size_t i = 0; i < r->n_items; i++) {
+                const CallEvent event = {
+                                .target = r->target->name,
+                                .person = r->items[i]->action.person,
+                                .action = r->items[i]->id,
+                                .call = CALL_RESET,
+                                .outcome = outcome,
+                };
+
+                r->hooks.called(&event, r->hooks.userdata);
+        }
+}
+
 /* ---- ends ---- */
 
 static void log_end(Resetter *r, const QueueItem *item, QueueState state, const Outcome *outcome,
@@ -195,6 +210,8 @@ static void on_done(const Outcome *outcome, bool sent _unused_, void *userdata) 
 
         failpoint("reset-answered");
         r->call = NULL;
+        if (outcome->hint != HINT_NOT_WANTED)
+                tell_call(r, outcome);
         if (outcome->hint == HINT_NOT_WANTED)
                 leave_batch(r);
         else if (outcome->class == OUTCOME_OK || outcome->class == OUTCOME_ALREADY) {
@@ -238,6 +255,7 @@ static int on_prepare(CallInput *in, void *userdata) {
                 if (q < 0)
                         return q;
         }
+        tell_call(r, NULL);
         in->batch = r->actions;
         in->n_batch = r->n_items;
         in->accounts = r->accounts;

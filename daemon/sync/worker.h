@@ -33,8 +33,8 @@ typedef struct WorkerHooks {
         void (*account_reset)(const char *remote_id, void *userdata);
         /* An action ended or was put off: queue counts have changed. */
         void (*changed)(void *userdata);
-        /* For those who look on; may come from within a transaction of the store. Resets, which go in
-         * batches, make none. */
+        /* For those who look on, once for each member of a batch; may come from within a transaction of the
+         * store. */
         void (*called)(const CallEvent *event, void *userdata);
         void *userdata;
 } WorkerHooks;

@@ -6,6 +6,7 @@ import sqlite3
 import ldap
 import pytest
 
+from lib.bus import compared
 from lib.entries import Bound
 
 PARENT, CHILD = 1000001, 2000001
@@ -156,6 +157,19 @@ def test_role_change_goes_first(runner, slapd, company, api):
     assert api.account(person.email, CHILD)["role"] == "Full Admin" and calls(api) == []
     run(runner, api)
     assert calls(api) == [[person.email]] and resets(api) == {person.email: 1}
+
+
+@pytest.mark.company(people=3)
+def test_each_of_a_batch_is_shown_its_call(runner, bus, slapd, company, api):
+    """idsyncctl sync PERSON, of somebody whose reset goes with another's."""
+    runner.environment["DBUS_SYSTEM_BUS_ADDRESS"] = bus.address
+    runner.config["directory"]["poll_interval"] = "1h"
+    runner.start()
+    compared(bus, "ok")
+    signal(slapd, company.people[1:])
+    steps = bus.ask("sync", company.people[2].email, expect=0)["steps"]
+    assert [s["text"] for s in steps if s["step"] == "call"] == ["reset", "reset: ok, HTTP 200"], steps
+    assert sorted(calls(api)[0]) == sorted(p.email for p in company.people[1:])
 
 
 # --- batches ---
