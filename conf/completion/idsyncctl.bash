@@ -18,8 +18,19 @@ _idsyncctl_cycles() {
     idsyncctl history --json 2> /dev/null | grep -oE '"cycle":[0-9]+' | cut -d : -f 2 | sort -nu
 }
 
+_idsyncctl_files() {
+    compopt -o filenames 2> /dev/null
+    mapfile -t COMPREPLY < <(compgen -f -- "$1")
+}
+
 _idsyncctl() {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} verb='' word words
+    # readline takes --target=T for three words
+    if [[ $current == = ]]; then
+        current=''
+    elif [[ $previous == = ]]; then
+        previous=${COMP_WORDS[COMP_CWORD - 2]}
+    fi
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
         case $word in
             -*) ;;
@@ -29,7 +40,7 @@ _idsyncctl() {
     if [[ $previous == --target ]]; then
         words=$(_idsyncctl_targets)
     elif [[ $previous == -o || $previous == --output ]]; then
-        mapfile -t COMPREPLY < <(compgen -f -- "$current")
+        _idsyncctl_files "$current"
         return
     elif [[ $current == -* ]]; then
         words='--json --help --version'
@@ -46,7 +57,7 @@ _idsyncctl() {
             retry) words=$(_idsyncctl_ids --dead) ;;
             drop) words="$(_idsyncctl_ids) $(_idsyncctl_ids --dead)" ;;
             plan | pause | resume) words=$(_idsyncctl_targets) ;;
-            apply | backup) mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
+            apply | backup) _idsyncctl_files "$current"; return ;;
             *) words='' ;;
         esac
     fi
