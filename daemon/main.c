@@ -25,8 +25,24 @@ static int load_config(const Options *options, Config **ret) {
         return r;
 }
 
+/* The verb of idsyncctl that has the running daemon do the same; NULL: we would be a second one. */
+static const char *verb_instead(const Options *options) {
+        if (options->check)
+                return "check";
+        if (options->n_approvals > 0)
+                return "approve";
+        if (options->reset)
+                return "reset";
+        if (options->dry_run)
+                return "plan";
+        if (options->full)
+                return "sync --full";
+        return options->once ? "sync" : NULL;
+}
+
 static int open_store(const Options *options, Store **ret) {
         bool keeps = !options->dry_run && !options->check;
+        const char *verb = verb_instead(options);
         LogFields fields = { .message_id = MSGID_STORE_FAULT };
         ErrCtx err = { 0 };
         pid_t pid = 0;
@@ -35,13 +51,8 @@ static int open_store(const Options *options, Store **ret) {
         r = (keeps ? store_open : store_open_scratch)(options->state, ret, &pid, &err);
         if (r == STORE_E_LOCKED) {
                 fields.message_id = MSGID_STATE_IN_USE;
-                log_event(LOG_ERR, &fields, "%s%s%s", err.text,
-                          options->check || options->once ? ": ask it: idsyncctl " : "",
-                          options->check        ? "check"
-                          : options->n_approvals ? "approve"
-                          : options->reset      ? "reset"
-                          : options->once       ? "sync"
-                                                : "");
+                log_event(LOG_ERR, &fields, "%s: %s%s", err.text,
+                          verb ? "ask it: idsyncctl " : "stop it first", verb ? verb : "");
         } else if (r != 0)
                 log_event(LOG_ERR, &fields, "%s", *err.text ? err.text : strerror(-r));
         return r;

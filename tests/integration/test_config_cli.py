@@ -221,9 +221,11 @@ def test_defaults_that_are_not_there(runner):
 def test_locked(idsyncd, standin):
     daemon = idsyncd.start()
     daemon.wait_for(lambda: len(standin.emails()) == 10)
-    for arguments in (["--once"], ["--once", "--dry-run"], []):
+    for arguments, way_out in ((["--once"], "idsyncctl sync\n"), (["--once", "--full"], "idsyncctl sync --full\n"),
+                               (["--once", "--dry-run"], "idsyncctl plan\n"), ([], "stop it first\n"),
+                               (["--once", "--approve", "0123456789ab"], "idsyncctl approve\n")):
         result = idsyncd.run(*arguments)
-        assert result.code == 7 and str(daemon.pid) in result.err, result
+        assert result.code == 7 and str(daemon.pid) in result.err and way_out in result.err, result
     assert daemon.terminate() == 0
     idsyncd.once(expect=0)
 
