@@ -92,11 +92,18 @@ static int seal(int from, int *ret) {
 
 ExitCode files_apply(const char *path, struct json_object **ret, ErrCtx *err) {
         _cleanup_(closep) int from = open(path, O_RDONLY | O_CLOEXEC), fd = -1;
+        ExitCode code;
         int r;
 
         r = from < 0 ? -errno : seal(from, &fd);
         if (r < 0)
                 return err_set(err, EXIT_USAGE, 0, "%s: %s", path,
                                r == -EISDIR ? "not a regular file" : strerror(-r));
-        return call_daemon(true, "Apply", ret, err, "h", fd);
+        code = call_daemon(true, "Apply", ret, err, "h", fd);
+        if (code == EXIT_USAGE) {
+                const ErrCtx why = *err;
+
+                (void) err_set(err, EXIT_USAGE, 0, "%s: %s", path, why.text);
+        }
+        return code;
 }

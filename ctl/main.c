@@ -198,7 +198,7 @@ static ExitCode run_health(const Arguments *a, ErrCtx *err) {
                 if (a->json)
                         puts("{\"version\":1,\"health\":3,\"problems\":[]}");
                 else
-                        printf("IDSYNC UNKNOWN - %s\n", err->text);
+                        show_unknown_health(err->text);
                 return (ExitCode) HEALTH_UNKNOWN;
         }
         health = health_of(doc);
@@ -231,7 +231,7 @@ static const Verb verbs[] = {
                 {"history", "[PERSON]", 0, 1, "what was done, newest first", "journalctl -u idsyncd",
                  ask_history, show_history, NULL},
                 {"orphans", "[--csv]", 0, 0,
-                 "accounts that nobody owns; administrators without a second factor", DRY_RUN, ask_orphans,
+                 "accounts that nobody owns; administrators without a second factor", NULL, ask_orphans,
                  show_orphans, NULL},
                 {"health", "", 0, 0, "one line for a monitoring system; exit code 0, 1, 2 or 3", NULL, NULL,
                  NULL, run_health},
@@ -309,6 +309,14 @@ static const Verb *find_verb(const char *name) {
         return NULL;
 }
 
+/* A script's variable that isn't set must not mean everybody, or everywhere. */
+static bool has_empty_word(const Arguments *a) {
+        for (int i = 0; i < a->n; i++)
+                if (!*a->words[i])
+                        return true;
+        return (a->target && !*a->target) || (a->output && !*a->output);
+}
+
 static void say_unknown(const char *name) {
         const char *names[ELEMENTSOF(verbs)], *near;
 
@@ -318,7 +326,7 @@ static void say_unknown(const char *name) {
         fprintf(stderr, "idsyncctl: there is no verb \"%s\"", name);
         if (near)
                 fprintf(stderr, "; did you mean \"%s\"?", near);
-        fputs(" See idsyncctl --help\n", stderr);
+        fputs(near ? " See idsyncctl --help\n" : "; see idsyncctl --help\n", stderr);
 }
 
 static bool fits(const Verb *v, const Arguments *a) {
@@ -328,6 +336,10 @@ static bool fits(const Verb *v, const Arguments *a) {
             (a->target && !str_eq(v->name, "reset") && !str_eq(v->name, "sync"))) {
                 fprintf(stderr, "idsyncctl: it is \"idsyncctl %s%s%s\"\n", v->name, *v->synopsis ? " " : "",
                         v->synopsis);
+                return false;
+        }
+        if (has_empty_word(a)) {
+                fprintf(stderr, "idsyncctl: %s: an argument is empty\n", v->name);
                 return false;
         }
         return true;
@@ -352,6 +364,13 @@ static ExitCode ask_and_show(const Verb *v, const Arguments *a, ErrCtx *err) {
         return code;
 }
 
+/* The daemon's words have names of other people in them. */
+static void say_error(const ErrCtx *err) {
+        char buf[4 * sizeof(err->text)];
+
+        fprintf(stderr, "idsyncctl: %s\n", str_printable(err->text, buf, sizeof(buf)));
+}
+
 static ExitCode run(const Verb *v, const Arguments *a) {
         ErrCtx err = { 0 };
         ExitCode code;
@@ -360,13 +379,9 @@ static ExitCode run(const Verb *v, const Arguments *a) {
                 code = run_export(a, &err);
         else
                 code = v->run ? v->run(a, &err) : ask_and_show(v, a, &err);
-        if (fflush(stdout) == EOF) {
-                fprintf(stderr, "idsyncctl: standard output: %s\n", strerror(errno));
-                return EXIT_FAULT;
-        }
         if (!*err.text || v->run == run_health)
                 return code;
-        fprintf(stderr, "idsyncctl: %s\n", err.text);
+        say_error(&err);
         if (code == EXIT_NO_DAEMON && v->instead)
                 fprintf(stderr, "Without the daemon: %s\n", v->instead);
         else if (code == EXIT_NO_DAEMON)
@@ -426,7 +441,7 @@ static int parse(int argc, char **argv, Arguments *a) {
         return -1;
 }
 
-int main(int argc, char **argv) {
+static int run_line(int argc, char **argv) {
         Arguments a = { 0 };
         const Verb *verb;
         int r;
@@ -446,4 +461,15 @@ int main(int argc, char **argv) {
         a.words = argv + optind + 1;
         a.n = argc - optind - 1;
         return fits(verb, &a) ? (int) run(verb, &a) : EXIT_USAGE;
+}
+
+int main(int argc, char **argv) {
+        int code = run_line(argc, argv);
+
+        /* Steps are flushed as they are told: what failed then is remembered. */
+        if (fflush(stdout) == EOF || ferror(stdout)) {
+                fputs("idsyncctl: standard output can't be written\n", stderr);
+                return EXIT_FAULT;
+        }
+        return code;
 }

@@ -35,11 +35,27 @@ static void put_change(const char *name, struct json_object *before, struct json
         put_value(after, out);
 }
 
+/* An account that only gets an owner (adopt, relink) stays as it is. */
+static void put_kept(struct json_object *before, StrBuf *out) {
+        for (size_t i = 0; i < SHORT; i++) {
+                struct json_object *value = json_member(before, members[i]);
+
+                if (!value)
+                        continue;
+                strbuf_printf(out, "%s%s: ", out->len > 0 ? "; " : "", members[i]);
+                put_value(value, out);
+        }
+}
+
 /* Where both are stated, what the act changes; else what came or went. */
 static void put_changes(struct json_object *action, StrBuf *out) {
         struct json_object *before = json_member(action, "before"), *after = json_member(action, "after");
         size_t n = before && after ? ELEMENTSOF(members) : SHORT;
 
+        if (!after && !str_eq(json_text(action, "action"), "delete")) {
+                put_kept(before, out);
+                return;
+        }
         for (size_t i = 0; i < n; i++) {
                 struct json_object *from = json_member(before, members[i]),
                                    *to = json_member(after, members[i]);

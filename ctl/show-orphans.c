@@ -41,22 +41,23 @@ void show_orphans(struct json_object *doc) {
 
 /* ---- for spreadsheets ---- */
 
-/* What spreadsheets begin a formula with, or trim before one: addresses are other people's words. */
+/* Addresses are other people's words. */
 static bool looks_like_formula(const char *text) {
-        return *text && strchr("=+-@\t\r\n", *text);
+        return *text && strchr("=+-@", *text);
 }
 
-static void put_cell(const char *text, bool last) {
+static void put_cell(const char *raw, bool last) {
+        char text[4096];
         bool quoted, formula;
 
-        text = text ? text : "";
+        (void) str_printable(raw ? raw : "", text, sizeof(text));
         formula = looks_like_formula(text);
-        quoted = formula || strpbrk(text, ",\"\r\n");
+        quoted = formula || strpbrk(text, ",\"");
         fputs(formula ? "\"'" : quoted ? "\"" : "", stdout);
-        for (; *text; text++) {
-                if (*text == '"')
+        for (const char *p = text; *p; p++) {
+                if (*p == '"')
                         putchar('"');
-                putchar(*text);
+                putchar(*p);
         }
         fputs(quoted ? "\"" : "", stdout);
         fputs(last ? "\r\n" : ",", stdout);

@@ -88,9 +88,10 @@ static void print_problems(struct json_object *doc) {
 void show_status(struct json_object *doc) {
         struct json_object *daemon = json_member(doc, "daemon");
 
-        printf("idsyncd    %s, %s since %s, pid %" PRId64 "\n", or_none(json_text(daemon, "version")),
-               or_none(json_text(daemon, "state")), or_none(json_text(daemon, "started")),
-               json_number(daemon, "pid"));
+        printf("idsyncd    %s, %s, pid %" PRId64 ", started %s%s\n", or_none(json_text(daemon, "version")),
+               or_none(json_text(daemon, "state")), json_number(daemon, "pid"),
+               or_none(json_text(daemon, "started")),
+               json_true(doc, "cycle_running") ? "; a cycle is under way" : "");
         print_directory(json_member(doc, "directory"));
         print_queue(doc);
         if (json_true(doc, "paused"))
@@ -170,6 +171,12 @@ int show_health(struct json_object *doc) {
                                json_number(queue, "uncertain"),
                json_number(queue, "dead"), n);
         return health;
+}
+
+void show_unknown_health(const char *why) {
+        printf("IDSYNC UNKNOWN - ");
+        print_text(why);
+        putchar('\n');
 }
 
 /* ---- steps and messages ---- */

@@ -12,8 +12,9 @@ void show_plan(struct json_object *doc);
 /* What is taken back, and what can't be. */
 void show_revert(struct json_object *doc);
 void show_orphans(struct json_object *doc);
-/* The same for a spreadsheet: RFC 4180, with a row of headings. A cell that a spreadsheet might take for a
- * formula begins with an apostrophe. Targets without a listing are told on standard error. */
+/* The same for a spreadsheet: RFC 4180, with a row of headings; control characters are made visible. A cell
+ * that a spreadsheet might take for a formula begins with an apostrophe. Targets without a listing are told
+ * on standard error. */
 void show_orphans_csv(struct json_object *doc);
 void show_check(struct json_object *doc);
 void show_explain(struct json_object *doc);
@@ -23,3 +24,4 @@ void show_message(struct json_object *doc);
 /* One line; 0, 1, 2 as a monitoring plug-in counts. From the document of status. */
 int show_health(struct json_object *doc);
 int health_of(struct json_object *doc);
+void show_unknown_health(const char *why);

@@ -56,15 +56,6 @@ void table_deinit(Table *t) {
         free(t->cells);
 }
 
-/* Characters, not bytes; combining and wide ones aside. */
-static size_t width_of(const char *text) {
-        size_t n = 0;
-
-        for (; *text; text++)
-                n += (*text & 0xc0) != 0x80;
-        return n;
-}
-
 void table_print(const Table *t, FILE *out) {
         size_t widths[TABLE_COLUMNS] = { 0 }, n = t->n_columns;
 
@@ -73,13 +64,13 @@ void table_print(const Table *t, FILE *out) {
                 return;
         }
         for (size_t i = 0; i < t->n_cells; i++)
-                if (width_of(t->cells[i]) > widths[i % n])
-                        widths[i % n] = width_of(t->cells[i]);
+                if (str_width(t->cells[i]) > widths[i % n])
+                        widths[i % n] = str_width(t->cells[i]);
         for (size_t i = 0; i < t->n_cells; i++) {
                 bool last = i % n == n - 1;
 
                 fputs(t->cells[i], out);
-                for (size_t k = width_of(t->cells[i]); !last && k < widths[i % n] + 2; k++)
+                for (size_t k = str_width(t->cells[i]); !last && k < widths[i % n] + 2; k++)
                         fputc(' ', out);
                 if (last)
                         fputc('\n', out);

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <uniwidth.h>
 
 #include "base/strings.h"
 
@@ -178,6 +179,16 @@ void strbuf_json(StrBuf *b, const char *text) {
         strbuf_putc(b, '"');
 }
 
+void strbuf_printable(StrBuf *b, const char *text) {
+        size_t size = 4 * strlen(text) + 1;
+        _cleanup_(freep) char *printable = malloc(size);
+
+        if (printable)
+                strbuf_puts(b, str_printable(text, printable, size));
+        else
+                b->error = b->error ?: -ENOMEM;
+}
+
 void strbuf_urlencode(StrBuf *b, const char *text) {
         for (; *text; text++) {
                 char c = *text;
@@ -310,6 +321,34 @@ const char *nearest_name(const char *name, const char *const *names, size_t n) {
         return best;
 }
 
+/* Of a valid sequence: no control character, no line separator, nothing that turns its neighbours around. */
+static bool shows_as_itself(const char *text, size_t n) {
+        static const char *const others[] = {
+                        "\xd8\x9c",                             /* U+061C */
+                        "\xe2\x80\x8e", "\xe2\x80\x8f",         /* U+200E, U+200F */
+                        "\xe2\x80\xa8", "\xe2\x80\xa9",         /* U+2028, U+2029 */
+                        "\xe2\x80\xaa", "\xe2\x80\xab", "\xe2\x80\xac", /* U+202A to U+202E */
+                        "\xe2\x80\xad", "\xe2\x80\xae",
+                        "\xe2\x81\xa6", "\xe2\x81\xa7", "\xe2\x81\xa8", /* U+2066 to U+2069 */
+                        "\xe2\x81\xa9",
+        };
+
+        if (n == 1)
+                return (unsigned char) *text >= 0x20 && *text != 0x7f;
+        if (n == 2 && (unsigned char) text[0] == 0xc2 && (unsigned char) text[1] < 0xa0)
+                return false;
+        for (size_t i = 0; i < ELEMENTSOF(others); i++)
+                if (str_starts_with(text, others[i]))
+                        return false;
+        return true;
+}
+
+size_t str_width(const char *text) {
+        int width = u8_strwidth((const uint8_t *) text, "UTF-8");
+
+        return width > 0 ? (size_t) width : 0;
+}
+
 const char *str_printable(const char *text, char *buf, size_t size) {
         size_t len = strlen(text), used = 0;
 
@@ -317,11 +356,8 @@ const char *str_printable(const char *text, char *buf, size_t size) {
                 return buf;
         while (len > 0) {
                 size_t n = utf8_sequence(text, len), need;
-                bool plain = n > 0 && (unsigned char) *text >= 0x20 && *text != 0x7f;
+                bool plain = n > 0 && shows_as_itself(text, n);
 
-                /* U+0080 to U+009F are control characters too. */
-                if (n == 2 && (unsigned char) text[0] == 0xc2 && (unsigned char) text[1] < 0xa0)
-                        plain = false;
                 if (!plain)
                         n = 1;
                 need = plain ? n : 4;

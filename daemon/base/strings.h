@@ -38,6 +38,8 @@ void strbuf_putc(StrBuf *b, char c);
 void strbuf_printf(StrBuf *b, const char *format, ...) _printf_(2, 3);
 /* As a JSON string with quotes (RFC 8259 §7). NULL is written as null. */
 void strbuf_json(StrBuf *b, const char *text);
+/* As str_printable() has it. */
+void strbuf_printable(StrBuf *b, const char *text);
 /* As one component of a URL path or query (RFC 3986 §2.1). */
 void strbuf_urlencode(StrBuf *b, const char *text);
 /* The text, owned by the caller, and an empty buffer; NULL on error (see error) . Empty gives "". */
@@ -54,8 +56,11 @@ bool utf8_is_valid(const char *text, size_t len);
 /* The nearest of n names by edit distance, NULL if none is near: for "did you mean". */
 const char *nearest_name(const char *name, const char *const *names, size_t n);
 
-/* The printable form of text: control characters as \xNN; at most size-1 bytes; returns buf. */
+/* The printable form of text: control characters, and those that turn the order of what stands beside them
+ * (Unicode's bidirectional formatting), as \xNN; at most size-1 bytes; returns buf. */
 const char *str_printable(const char *text, char *buf, size_t size);
+/* Columns of a terminal. */
+size_t str_width(const char *text);
 
 /* Lower-case hex; out has 2*len+1 bytes. */
 void hex_encode(const void *data, size_t len, char *out);

@@ -162,34 +162,16 @@ static const char *subject_of(const CheckLine *line) {
         return line->target ? line->target : line->part;
 }
 
-/* Characters, not bytes; what is longer than WIDTH_MAX breaks the column for itself alone. */
-static size_t width_of(const char *text) {
-        size_t n = 0;
-
-        for (; *text; text++)
-                n += (*text & 0xc0) != 0x80;
-        return n;
-}
-
+/* What is longer than WIDTH_MAX breaks the column for itself alone. */
 static size_t wider(size_t width, const char *text) {
-        size_t n = width_of(text);
+        size_t n = str_width(text);
 
         return n > width && n <= WIDTH_MAX ? n : width;
 }
 
-static void put_printable(StrBuf *out, const char *text) {
-        size_t size = 4 * strlen(text) + 1;
-        _cleanup_(freep) char *printable = malloc(size);
-
-        if (printable)
-                strbuf_puts(out, str_printable(text, printable, size));
-        else
-                out->error = -ENOMEM;
-}
-
 static void put_column(StrBuf *out, const char *text, size_t width) {
-        put_printable(out, text);
-        for (size_t n = width_of(text); n < width + 2; n++)
+        strbuf_printable(out, text);
+        for (size_t n = str_width(text); n < width + 2; n++)
                 strbuf_putc(out, ' ');
 }
 
@@ -197,11 +179,11 @@ static void put_line(StrBuf *out, const CheckLine *line, size_t subject, size_t 
         put_column(out, line->verdict == CHECK_FAIL ? "FAIL" : check_verdict_to_string(line->verdict), 4);
         put_column(out, subject_of(line), subject);
         put_column(out, line->what, what);
-        put_printable(out, line->detail);
+        strbuf_printable(out, line->detail);
         strbuf_putc(out, '\n');
         for (size_t i = 0; i < line->n_more; i++) {
                 strbuf_puts(out, "          ");
-                put_printable(out, line->more[i]);
+                strbuf_printable(out, line->more[i]);
                 strbuf_putc(out, '\n');
         }
 }

@@ -356,42 +356,61 @@ int report_json(const ReportInput *in, ExitCode code, StrBuf *out) {
 
 /* ---- text ---- */
 
+/* Names are other people's words: none of them may end a line, or steer a terminal. */
+static void text_line(StrBuf *out, const char *format, ...) _printf_(2, 3);
+static void text_line(StrBuf *out, const char *format, ...) {
+        _cleanup_(freep) char *line = NULL;
+        va_list ap;
+        int r;
+
+        va_start(ap, format);
+        r = vasprintf(&line, format, ap);
+        va_end(ap);
+        if (r < 0) {
+                line = NULL;
+                out->error = -ENOMEM;
+                return;
+        }
+        strbuf_printable(out, line);
+        strbuf_putc(out, '\n');
+}
+
 static void text_row(const ActionRow *row, void *userdata) {
         const Action *a = row->action;
         const AccountState *state = a->has_after ? &a->after : &a->before;
+        _cleanup_(strbuf_deinit) StrBuf line = STRBUF_INIT(65536);
         StrBuf *out = userdata;
 
-        strbuf_printf(out, "  %-9s %-9s %s", row->state, action_kind_to_string(a->kind),
+        strbuf_printf(&line, "  %-9s %-9s %s", row->state, action_kind_to_string(a->kind),
                       a->address ? a->address : a->person);
         if (a->has_before && a->has_after && a->before.role && a->after.role &&
             !str_eq(a->before.role, a->after.role))
-                strbuf_printf(out, "  %s -> %s", a->before.role, a->after.role);
+                strbuf_printf(&line, "  %s -> %s", a->before.role, a->after.role);
         else if (state->role)
-                strbuf_printf(out, "  %s", state->role);
+                strbuf_printf(&line, "  %s", state->role);
         if (a->remote_id)
-                strbuf_printf(out, "  account %s", a->remote_id);
+                strbuf_printf(&line, "  account %s", a->remote_id);
         if (row->detail)
-                strbuf_printf(out, "  (%s)", row->detail);
-        strbuf_putc(out, '\n');
+                strbuf_printf(&line, "  (%s)", row->detail);
+        text_line(out, "%s", line.data ? line.data : "");
 }
 
 static void text_plan(const Plan *plan, StrBuf *out) {
         for (size_t i = 0; i < plan->n_blocked; i++)
-                strbuf_printf(out, "  blocked   %s%s%s: %s\n",
-                              plan->blocked[i].dn ? plan->blocked[i].dn : plan->blocked[i].person,
-                              plan->blocked[i].address ? ", " : "",
-                              plan->blocked[i].address ? plan->blocked[i].address : "",
-                              plan->blocked[i].reason);
+                text_line(out, "  blocked   %s%s%s: %s",
+                          plan->blocked[i].dn ? plan->blocked[i].dn : plan->blocked[i].person,
+                          plan->blocked[i].address ? ", " : "",
+                          plan->blocked[i].address ? plan->blocked[i].address : "",
+                          plan->blocked[i].reason);
         for (size_t i = 0; i < plan->n_drift; i++)
-                strbuf_printf(out, "  drift     %s: %s is \"%s\" in the directory, \"%s\" at the account\n",
-                              plan->drift[i].dn ? plan->drift[i].dn : plan->drift[i].person,
-                              plan->drift[i].field,
-                              plan->drift[i].directory ? plan->drift[i].directory : "",
-                              plan->drift[i].account ? plan->drift[i].account : "");
+                text_line(out, "  drift     %s: %s is \"%s\" in the directory, \"%s\" at the account",
+                          plan->drift[i].dn ? plan->drift[i].dn : plan->drift[i].person,
+                          plan->drift[i].field, plan->drift[i].directory ? plan->drift[i].directory : "",
+                          plan->drift[i].account ? plan->drift[i].account : "");
         for (size_t i = 0; i < plan->n_notes; i++)
-                strbuf_printf(out, "  note      %s: %s\n",
-                              plan->notes[i].address ? plan->notes[i].address : plan->notes[i].person,
-                              plan->notes[i].reason);
+                text_line(out, "  note      %s: %s",
+                          plan->notes[i].address ? plan->notes[i].address : plan->notes[i].person,
+                          plan->notes[i].reason);
 }
 
 static void text_revert(const ReportInput *in, const Remote *remote, StrBuf *out) {
@@ -400,28 +419,25 @@ static void text_revert(const ReportInput *in, const Remote *remote, StrBuf *out
 
         if (!held)
                 return;
-        strbuf_printf(out, "  plan %s %s:\n", held->hash, held->reason);
+        text_line(out, "  plan %s %s:", held->hash, held->reason);
         walk_actions(held->actions, held->n_actions, "held", &walk);
-        strbuf_printf(out, "  to let it go ahead: idsyncd --once --approve %s\n", held->hash);
+        text_line(out, "  to let it go ahead: idsyncd --once --approve %s", held->hash);
 }
 
 static int text_target(const ReportInput *in, const Remote *remote, StrBuf *out) {
         const RemoteReport *report = remote_report(remote);
+        const char *hash = report->held || (in->dry_run && report->n_open > 0) ? hash_of(report) : NULL;
         int r;
 
-        strbuf_printf(out, "%s: %s, %zu accounts", remote_config(remote)->name, state_of(remote),
-                      report->n_accounts);
-        if (hash_of(report) && (report->held || (in->dry_run && report->n_open > 0)))
-                strbuf_printf(out, ", plan %s", hash_of(report));
-        strbuf_putc(out, '\n');
+        text_line(out, "%s: %s, %zu accounts%s%s", remote_config(remote)->name, state_of(remote),
+                  report->n_accounts, hash ? ", plan " : "", hash ? hash : "");
         if (*reason_of(remote))
-                strbuf_printf(out, "  %s\n", reason_of(remote));
+                text_line(out, "  %s", reason_of(remote));
         r = walk_rows(in, remote, text_row, out);
         if (report->plan)
                 text_plan(report->plan, out);
         if (report->held)
-                strbuf_printf(out, "  to let it go ahead: idsyncd --once --approve %s\n",
-                              report->held->hash);
+                text_line(out, "  to let it go ahead: idsyncd --once --approve %s", report->held->hash);
         text_revert(in, remote, out);
         return r;
 }
@@ -431,9 +447,9 @@ int report_text(const ReportInput *in, StrBuf *out) {
         int r = 0, q;
 
         if (cycle->read && cycle->directory == READ_COMPLETE)
-                strbuf_printf(out, "directory: %llu people\n", (unsigned long long) cycle->people);
+                text_line(out, "directory: %llu people", (unsigned long long) cycle->people);
         else
-                strbuf_printf(out, "directory: %s: %s\n", read_state_to_string(cycle), cycle->error);
+                text_line(out, "directory: %s: %s", read_state_to_string(cycle), cycle->error);
         for (size_t i = 0; i < engine_n_remotes(in->engine); i++) {
                 q = text_target(in, engine_remote(in->engine, i), out);
                 r = q < 0 ? q : r;

@@ -355,6 +355,33 @@ def test_properties_and_signals(make_daemon, bus):
     watch.wait(scaled(5))
 
 
+@pytest.mark.company(people=2)
+def test_odd_characters(make_idsyncd, bus, slapd, company, standin):
+    """Other people's words neither steer the terminal, nor turn its text around, nor end a line."""
+    evil = Person("evil", first="Ev\x1b]0;x\x07il\numbrella: all is well \u009b31m \u202egnp\u2066")
+    slapd.add_person(evil, "umbrella")
+    slapd.add_person(Person("bad", email="b\x1b[5md@example.com"), "umbrella")
+    standin.add_accounts(accounts=[evil.account() | {"firstname": "No\x1b[2Jne"},
+                                   {"email": "gh\x1b[31most@example.com", "role": "Read Only"}])
+    runner = make_idsyncd(slapd, standin, first_plan="hold")
+    runner.environment["DBUS_SYSTEM_BUS_ADDRESS"] = bus.address
+    texts = [runner.run("--once", "--dry-run"), runner.run("--once")]
+    runner.start()
+    compared(bus)
+    shown = bus.ctl("plan")
+    assert re.search(r" adopt +evil@example.com +role: Read Only +-\n", shown.out), shown
+    texts += [shown, *(bus.ctl(*words) for words in (["orphans", "--csv"], ["orphans"], ["explain", "evil"],
+                                                    ["explain", "bad"], ["sync", "evil"], ["explain", "\x1b[2J"]))]
+    assert all("No\\x1b[2Jne" in text.out for text in texts[:3])
+    assert all("gh\\x1b[31most" in text.out for text in texts[3:5])
+    for text in texts:
+        odd = re.findall("[^\n -~\u00a0-\u2007\u2010-\u2027\u2030-\u2065\u206a-\uffff]|\numbrella: all is",
+                         text.out + text.err)
+        assert not odd, (odd, text)
+    full = bus.run_as("root", "sh", "-c", f"{bus.home}/idsyncctl sync evil > /dev/full")
+    assert full.code == 70 and "standard output" in full.err, full
+
+
 # --- no bus, no daemon ---
 
 def test_no_bus(idsyncd, bus, standin, slapd):
@@ -396,7 +423,8 @@ def test_reload_keeps_the_bus(make_daemon, bus):
 # --- the command line ---
 
 @pytest.mark.parametrize("words", [[], ["nonsense"], ["approve"], ["status", "more"], ["status", "--dead"], ["reset", "bob"],
-                                   ["explain", "a", "b"], ["--nonsense"]])
+                                   ["explain", "a", "b"], ["--nonsense"], ["pause", ""], ["resume", ""], ["history", ""],
+                                   ["sync", "bob", "--target", ""], ["reset", "bob", "--target="], ["plan", "-o", ""]])
 def test_usage(bus, words):
     result = bus.ctl(*words, expect=2)
     assert result.err and not result.out

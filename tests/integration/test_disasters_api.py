@@ -277,7 +277,7 @@ def test_second_instance_is_refused(site):
             result = site.runner.run("--log-target", "journal", *arguments, timeout=10, wrap=site.journal.wrap())
             assert result.code == 7, result
             site.journaled("STATE_IN_USE", f"is in use by process {daemon.pid}", since)
-        assert f"pid {daemon.pid}" in site.shown(0, "running since").out
+        assert f"pid {daemon.pid}" in site.shown(0, "running, pid").out
     site.untouched()
 
 

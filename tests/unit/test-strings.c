@@ -195,6 +195,11 @@ static void test_printable(void **state) {
         assert_string_equal(str_printable("plain \xc3\xbc", buf, sizeof(buf)), "plain \xc3\xbc");
         assert_string_equal(str_printable("a\nb\x1b\x7f\xff", buf, sizeof(buf)), "a\\x0ab\\x1b\\x7f\\xff");
         assert_string_equal(str_printable("\xc2\x9b", buf, sizeof(buf)), "\\xc2\\x9b");
+        /* U+202E, U+2067, U+2028; and a neighbour that is only a dash */
+        assert_string_equal(str_printable("\xe2\x80\xae", buf, sizeof(buf)), "\\xe2\\x80\\xae");
+        assert_string_equal(str_printable("\xe2\x81\xa7", buf, sizeof(buf)), "\\xe2\\x81\\xa7");
+        assert_string_equal(str_printable("\xe2\x80\xa8", buf, sizeof(buf)), "\\xe2\\x80\\xa8");
+        assert_string_equal(str_printable("\xe2\x80\x93", buf, sizeof(buf)), "\xe2\x80\x93");
         assert_string_equal(str_printable("1234567", small, sizeof(small)), "12345");
         /* Neither an escape nor a character is cut in two. */
         assert_string_equal(str_printable("12\n", small, sizeof(small)), "12");
@@ -203,6 +208,14 @@ static void test_printable(void **state) {
         small[0] = 'x';
         (void) str_printable("abc", small, 0);
         assert_int_equal(small[0], 'x');
+}
+
+static void test_width(void **state) {
+        (void) state;
+        assert_int_equal(str_width(""), 0);
+        assert_int_equal(str_width("S\xc3\xb8ren"), 5);
+        assert_int_equal(str_width("\xe6\x9d\x8e\xe5\xb0\x8f"), 4); /* two ideographs, of two columns */
+        assert_int_equal(str_width("e\xcc\x81"), 1);                 /* a combining accent */
 }
 
 static void test_hex(void **state) {
@@ -252,6 +265,7 @@ int main(void) {
                         cmocka_unit_test(test_utf8),
                         cmocka_unit_test(test_nearest_name),
                         cmocka_unit_test(test_printable),
+                        cmocka_unit_test(test_width),
                         cmocka_unit_test(test_hex),
                         cmocka_unit_test(test_exit_codes),
                         cmocka_unit_test(test_err_set),
