@@ -165,9 +165,10 @@ static void manager_poll(void *userdata) {
                 log_event(LOG_WARNING, &fields,
                           "the last read of the directory still runs: this poll is skipped");
                 on_changed(m);
-        } else if (r < 0)
-                log_error("the directory can't be read: %s",
-                          r == -EIO || r == -ENOSPC ? store_error(m->store) : strerror(-r));
+        } else if (r < 0) {
+                cycle_not_started(engine_cycle(m->engine), r);
+                on_changed(m);
+        }
 }
 
 static void on_retry(void *userdata) {

@@ -200,11 +200,25 @@ int column_copy(sqlite3_stmt *q, int column, Arena *arena, const char **ret) {
 
 /* ---- transactions ---- */
 
+/* Once its name is gone, or stands for another file, the database still takes everything, and nobody ever
+ * finds it again. */
+static int check_place(Store *store) {
+        int moved = 0;
+
+        if (sqlite3_file_control(store->db, NULL, SQLITE_FCNTL_HAS_MOVED, &moved) != SQLITE_OK || !moved)
+                return 0;
+        return store_fail_text(store, -EIO,
+                               "%s/idsyncd.db was removed or replaced while it was in use; restart idsyncd",
+                               store->directory);
+}
+
 int store_begin(Store *store) {
         int r;
 
         if (store->depth == 0) {
-                r = store_exec(store, SQL_BEGIN, "");
+                r = check_place(store);
+                if (r == 0)
+                        r = store_exec(store, SQL_BEGIN, "");
                 if (r < 0)
                         return r;
         }

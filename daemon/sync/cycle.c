@@ -165,10 +165,8 @@ static void log_read(Cycle *c, const ReadingResult *result, bool failed_before) 
                   (unsigned long long) result->counts.newly_absent);
 }
 
-static void on_read(ReadingResult *result, void *userdata) {
-        Cycle *c = userdata;
+static void note_read(Cycle *c, const ReadingResult *result) {
         bool failed_before = c->report.read && c->report.directory != READ_COMPLETE;
-        Generation *g;
 
         c->report.read = true;
         c->report.late = false;
@@ -176,14 +174,20 @@ static void on_read(ReadingResult *result, void *userdata) {
         c->report.people = result->people;
         c->report.store_failed = result->store_failed;
         snprintf(c->report.error, sizeof(c->report.error), "%s", result->error);
+        c->report.failed_reads = result->state == READ_COMPLETE ? 0 : c->report.failed_reads + 1;
         log_read(c, result, failed_before);
+}
+
+static void on_read(ReadingResult *result, void *userdata) {
+        Cycle *c = userdata;
+        Generation *g;
+
+        note_read(c, result);
         loop_task_arm(c->ended);
         if (result->state != READ_COMPLETE) {
-                c->report.failed_reads++;
                 c->read(c, c->userdata);
                 return;
         }
-        c->report.failed_reads = 0;
         c->report.complete = loop_wall(c->loop);
         c->report.read_at = loop_now(c->loop);
         c->grow = result->grow;
@@ -233,8 +237,19 @@ static void start_asked(Cycle *c) {
 
         r = start(c);
         if (r < 0)
-                log_error("the directory can't be read: %s",
-                          r == -EIO || r == -ENOSPC ? store_error(c->store) : strerror(-r));
+                cycle_not_started(c, r);
+}
+
+void cycle_not_started(Cycle *c, int r) {
+        ReadingResult result = {
+                .state = READ_INCOMPLETE,
+                .store_failed = r == -EIO || r == -ENOSPC,
+        };
+
+        snprintf(result.error, sizeof(result.error), "%s: %s",
+                 result.store_failed ? "the store failed" : "it can't begin",
+                 result.store_failed ? store_error(c->store) : strerror(-r));
+        note_read(c, &result);
 }
 
 static void on_ended(void *userdata) {

@@ -36,6 +36,8 @@ DEFINE_CLEANUP(Cycle *, cycle_free);
  * that still reconcile for an earlier cycle do so with the people of this one. */
 #define CYCLE_E_OVERRUN 1
 int cycle_start(Cycle *cycle);
+/* What cycle_start() returned was negative, and nobody else tells it: it is a read that failed. */
+void cycle_not_started(Cycle *cycle, int r);
 /* Reconciles again, with the rows of the last complete read, what failed and may be tried by now. Nothing
  * to do is fine. */
 int cycle_retry(Cycle *cycle);

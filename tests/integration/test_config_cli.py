@@ -348,6 +348,7 @@ def test_daemon_on_a_full_disk(idsyncd, standin, small_disk):
         daemon = idsyncd.start()
     else:
         assert daemon.cpu() < 2
+        daemon.wait_status("the last read failed: the store failed: .*(full|space)")
         os.unlink(filler)
     daemon.wait_for(lambda: len(standin.emails()) == 10, 20, "recovery")
     assert daemon.terminate() == 0

@@ -102,9 +102,12 @@ static void on_retry(void *userdata) {
 
 static void on_poll(void *userdata) {
         Play *play = userdata;
+        int r;
 
         loop_timer_after(play->poll, play->every);
-        assert(cycle_start(engine_cycle(play->engine)) >= 0);
+        r = cycle_start(engine_cycle(play->engine));
+        if (r < 0)
+                cycle_not_started(engine_cycle(play->engine), r);
 }
 
 static void open_all(Play *play) {

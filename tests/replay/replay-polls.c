@@ -46,6 +46,37 @@ static void test_failed_reads_are_counted(void **state _unused_) {
         play_teardown(&play);
 }
 
+/* What nobody would find again after a restart isn't done: the file without a name would take it all. */
+static void test_database_taken_away(void **state _unused_) {
+        char there[512], away[512];
+        const CycleReport *report;
+        size_t n, after;
+        Play play;
+
+        play_setup(&play, 3, "", "");
+        play_directory.n = 2;
+        play_start(&play);
+        play_run(play.loop, USEC_PER_MINUTE);
+        assert_int_equal(play_umbrella.n, 2);
+        snprintf(there, sizeof(there), "%s/state/idsyncd.db", play.directory);
+        snprintf(away, sizeof(away), "%s/state/moved", play.directory);
+        assert_int_equal(rename(there, away), 0);
+        play_directory.n = 3;
+        (void) play_calls(&n);
+        play_run(play.loop, 15 * USEC_PER_MINUTE);
+        (void) play_calls(&after);
+        assert_int_equal(after, n);
+        report = cycle_report(engine_cycle(play.engine));
+        assert_int_equal(report->failed_reads, 3);
+        assert_true(report->store_failed);
+        assert_non_null(strstr(report->error, "idsyncd.db was removed or replaced while it was in use"));
+        assert_int_equal(rename(away, there), 0);
+        play_run(play.loop, 6 * USEC_PER_MINUTE);
+        assert_int_equal(cycle_report(engine_cycle(play.engine))->failed_reads, 0);
+        assert_int_equal(play_umbrella.n, 3);
+        play_teardown(&play);
+}
+
 /* ---- listings that take long ---- */
 
 static void slow_listing(const char *method, const char *url, const char *body, PlayAnswer *answer,
@@ -196,6 +227,7 @@ static void test_killed_before_removal(void **state _unused_) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_failed_reads_are_counted),
+                cmocka_unit_test(test_database_taken_away),
                 cmocka_unit_test(test_listing_longer_than_polls),
                 cmocka_unit_test(test_return_during_listing),
                 cmocka_unit_test(test_grace_during_listing),
