@@ -375,7 +375,8 @@ void errand_called(Errand *e, const CallEvent *event) {
                 strbuf_printf(&s->calls, "%s", call_to_string(event->call));
                 if (o) {
                         strbuf_printf(&s->calls, ": %s", outcome_class_to_string(o->class));
-                        if (o->http_status > 0)
+                        /* Most details begin with it. */
+                        if (o->http_status > 0 && !str_starts_with(o->detail, "HTTP "))
                                 strbuf_printf(&s->calls, ", HTTP %d", o->http_status);
                         if (*o->detail)
                                 strbuf_printf(&s->calls, ": %s", o->detail);
