@@ -92,8 +92,7 @@ static int find_open(const JudgeInput *in, const HeldPlan *went, Judgement *j, O
                 r = store_queue_probe(in->store, in->target->name, a, &put);
                 if (r < 0)
                         return r;
-                /* A link needs no place in the queue, but somebody may have rejected it. */
-                if (put == QUEUE_PUT_NEW || (is_link_alone(a->kind) && put != QUEUE_PUT_SUPPRESSED))
+                if (put == QUEUE_PUT_NEW)
                         open_add(ret, a);
                 j->n_suppressed += put == QUEUE_PUT_SUPPRESSED;
                 j->n_busy += put == QUEUE_PUT_BUSY;

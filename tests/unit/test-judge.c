@@ -113,6 +113,29 @@ static void test_busy_accepts_no_rules(void **state) {
         world_free(&w);
 }
 
+/* A listing may show the account before its create is known to be done: it is nobody else's to adopt. */
+static void test_own_create_is_not_adopted(void **state) {
+        const Action wanted = {
+                .kind = ACTION_ADOPT,
+                .person = "bob",
+                .address = "x@example.com",
+                .remote_id = "7",
+                .has_before = true,
+                .before = { .address = "x@example.com", .first_name = "Rob" },
+                .has_after = true,
+                .after = { .address = "x@example.com", .first_name = "Bob" },
+        };
+        World w = world_new(*state);
+
+        judge(&w, NULL, 0, NULL, 0);
+        (void) begin_create(&w);
+        judge(&w, &wanted, 1, NULL, 0);
+        assert_null(w.j.held);
+        assert_int_equal(w.j.n_adopted, 0);
+        assert_int_equal(w.j.n_busy, 1);
+        world_free(&w);
+}
+
 static void test_empty_accepts_rules(void **state) {
         const Action wanted = create("bob", "Full Admin");
         World w = world_new(*state);
@@ -400,6 +423,7 @@ static void test_rejected_gone_create(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(test_busy_accepts_no_rules, setup_store, teardown_store),
+                cmocka_unit_test_setup_teardown(test_own_create_is_not_adopted, setup_store, teardown_store),
                 cmocka_unit_test_setup_teardown(test_empty_accepts_rules, setup_store, teardown_store),
                 cmocka_unit_test_setup_teardown(test_two_approvals, setup_store, teardown_store),
                 cmocka_unit_test_setup_teardown(test_rules_that_changed_since, setup_store, teardown_store),
