@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
+#include "base/env.h"
 #include "base/log.h"
 #include "check-once.h"
 #include "manager.h"
@@ -58,13 +59,15 @@ static int open_store(const Options *options, Store **ret) {
         return r;
 }
 
-/* Secrets must not end in a core file, nor in a file that others can read. */
+/* Secrets must not end in a core file, nor in a file that others can read, nor their keys in one that TLS
+ * libraries write where the environment says so. */
 static void harden(void) {
         const struct rlimit none = { 0, 0 };
 
         (void) prctl(PR_SET_DUMPABLE, 0);
         (void) setrlimit(RLIMIT_CORE, &none);
         (void) umask(0077);
+        env_forget("SSLKEYLOGFILE");
 }
 
 static void block_signals(void) {

@@ -8,3 +8,7 @@ const char *env_get(const char *name) {
 
         return value && *value ? value : NULL;
 }
+
+void env_forget(const char *name) {
+        (void) unsetenv(name);
+}

@@ -34,13 +34,14 @@ typedef struct Arguments {
         uint64_t stream; /* 0: none */
 } Arguments;
 
-/* libldap reads no file and no variable: every option comes from idsyncd's configuration. */
+/* libldap reads no file and no variable: every option comes from idsyncd's configuration. And no TLS library
+ * writes its keys down. */
 static void clean_environment(void) {
         static char no_init[] = "LDAPNOINIT=1", *cleaned[ENVIRONMENT_MAX + 2] = {no_init};
         size_t n = 1;
 
         for (char **e = environ; e && *e && n < ENVIRONMENT_MAX; e++)
-                if (!str_starts_with(*e, "LDAP"))
+                if (!str_starts_with(*e, "LDAP") && !str_starts_with(*e, "SSLKEYLOGFILE="))
                         cleaned[n++] = *e;
         environ = cleaned;
 }

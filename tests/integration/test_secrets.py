@@ -123,8 +123,10 @@ def test_not_dumpable(idsyncd, standin):
 
 
 def test_reports_hold_no_password(idsyncd, standin):
+    keys = f"{idsyncd.home}/keys-of-tls"        # where TLS libraries would write down what opens the traffic
     for arguments in (["--once", "--json"], ["--once"], ["--once", "--dry-run", "--json"]):
-        idsyncd.run(*arguments)
+        idsyncd.run(*arguments, env={"SSLKEYLOGFILE": keys})
+    assert not os.path.exists(keys)
     passwords = standin.control("passwords")
     assert len(passwords) == 10
     assert find_secrets(passwords, idsyncd.texts(), idsyncd.state_files()) == []
