@@ -91,7 +91,8 @@ static int seal(int from, int *ret) {
 }
 
 ExitCode files_apply(const char *path, struct json_object **ret, ErrCtx *err) {
-        _cleanup_(closep) int from = open(path, O_RDONLY | O_CLOEXEC), fd = -1;
+        /* O_NONBLOCK: a FIFO must not hold us up before we know that it is one. */
+        _cleanup_(closep) int from = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), fd = -1;
         ExitCode code;
         int r;
 

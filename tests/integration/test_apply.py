@@ -75,7 +75,9 @@ def test_only_root_and_only_as_written(make_daemon, bus, tmp_path):
     assert "action 4" in bus.ctl("apply", forged, expect=2).err
     forged.write_text("{}")
     assert "not a plan" in bus.ctl("apply", forged, expect=2).err
-    assert "regular" in bus.ctl("apply", tmp_path, expect=2).err
+    os.mkfifo(tmp_path / "fifo")
+    for odd in (tmp_path, tmp_path / "fifo", "/dev/zero"):
+        assert "regular" in bus.ctl("apply", odd, expect=2).err
     assert "No such file" in bus.ctl("apply", tmp_path / "none", expect=2).err
     assert bus.ask("status")["targets"][0]["held"]["hash"] == doc["hash"]
 

@@ -10,7 +10,7 @@ import stat
 
 import pytest
 
-from lib.bus import compared, sync, wait_done, writes
+from lib.bus import AS_MEMBER, AS_STRANGER, compared, sync, wait_done, writes
 from lib.company import Person
 from lib.process import scaled, spawn, wait_for
 
@@ -345,14 +345,17 @@ def test_properties_and_signals(make_daemon, bus):
         return bus.run_as("member", *base, "get-property", "org.idsyncd1", "/org/idsyncd1", "org.idsyncd1", name).out
     wait_for(lambda: held in prop("Held"), 10, "the property")
     assert "people read" in prop("Status") and prop("Queued") == "t 0\n"
-    log = open(f"{bus.home}/signals", "w+")
-    watch = spawn(["dbus-monitor", "--address", bus.address, "type='signal',interface='org.freedesktop.DBus.Properties'"],
-                  stdout=log, stderr=log)
-    wait_for(lambda: "NameAcquired" in open(log.name).read(), 10, "the monitor")
+    listen = ["dbus-monitor", "--address", bus.address, "type='signal',interface='org.freedesktop.DBus.Properties'"]
+    logs = [open(f"{bus.home}/signals-{who}", "w+") for who in ("member", "stranger")]
+    watches = [spawn([*become, *listen], stdout=log, stderr=log) for become, log in zip((AS_MEMBER, AS_STRANGER), logs)]
+    member, stranger = (lambda log=log: open(log.name).read() for log in logs)
+    wait_for(lambda: "NameAcquired" in member() and "NameAcquired" in stranger(), 10, "both listen")
     bus.ctl("approve", held, expect=0)
-    wait_for(lambda: re.search(r'"Held"\s+variant\s+array \[\s+\]', open(log.name).read()), 10, "the signal")
-    watch.kill()
-    watch.wait(scaled(5))
+    wait_for(lambda: re.search(r'"Held"\s+variant\s+array \[\s+\]', member()), 10, "the signal")
+    assert "idsyncd1" not in stranger()
+    for watch in watches:
+        watch.kill()
+        watch.wait(scaled(5))
 
 
 @pytest.mark.company(people=2)

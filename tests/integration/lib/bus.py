@@ -13,6 +13,8 @@ from .process import end, scaled, spawn, wait_for
 POLICY = os.path.join(os.path.dirname(__file__), "../../../systemd/org.idsyncd1.conf")
 # dbus-daemon looks users up: "daemon" and "nobody" are on every machine. The former's group stands in for idsync.
 MEMBER, GROUP, STRANGER = 1, 1, 65534
+AS_MEMBER = ["setpriv", f"--reuid={MEMBER}", f"--regid={MEMBER}", f"--groups={GROUP}"]
+AS_STRANGER = ["setpriv", f"--reuid={STRANGER}", f"--regid={STRANGER}", "--clear-groups"]
 CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-BUS Bus Configuration 1.0//EN"
  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
 <busconfig>
@@ -74,8 +76,7 @@ class Bus:
 
     def run_as(self, who, *command):
         """WHO: "root", "member" (of the group) or "stranger"."""
-        become = {"root": [], "member": ["setpriv", f"--reuid={MEMBER}", f"--regid={MEMBER}", f"--groups={GROUP}"],
-                  "stranger": ["setpriv", f"--reuid={STRANGER}", f"--regid={STRANGER}", "--clear-groups"]}[who]
+        become = {"root": [], "member": AS_MEMBER, "stranger": AS_STRANGER}[who]
         env = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "DBUS_SYSTEM_BUS_ADDRESS": self.address}
         env |= {name: os.environ[name] for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS") if name in os.environ}
         done = subprocess.run([*become, *command], env=env, capture_output=True, text=True, stdin=subprocess.DEVNULL,
