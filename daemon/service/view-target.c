@@ -178,7 +178,10 @@ static void add_parking(Problems *p, const Remote *remote) {
 
         if (until == 0)
                 return;
-        snprintf(act, sizeof(act), "idsyncctl resume %s", name);
+        /* What LoadCredential= copied changes with a restart alone. */
+        snprintf(act, sizeof(act),
+                 "systemctl restart idsyncd, once a new key or secret is in place; or mend it at the API, then "
+                 "idsyncctl resume %s", name);
         if (class == OUTCOME_REJECTED) {
                 snprintf(act, sizeof(act), "idsyncctl queue --dead; then idsyncctl resume %s", name);
                 add(p, LEVEL_CRITICAL, name, act, "in quarantine: %s; one action is tried at %s", detail,

@@ -223,6 +223,8 @@ def test_a_listing_that_waits(make_daemon, bus, standin):
     wait_for(lambda: sync(bus)["targets"][0]["parked"], 10, "parking", every=0.3)
     result = told(bus.ctl("sync", "p00001", expect=5))[-1]
     assert result[1] == "result" and "403" in result[2], result
+    advice = bus.ask("status")["problems"][0]["do"]
+    assert "systemctl restart idsyncd" in advice and "idsyncctl resume umbrella" in advice, advice
 
 
 def test_a_directory_that_is_down(make_daemon, bus, slapd):
