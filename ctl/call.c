@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <string.h>
 #include <systemd/sd-bus.h>
+#include <unistd.h>
 
 #include "base/strings.h"
 #include "base/time.h"
@@ -54,6 +55,10 @@ static ExitCode fail(bool control, const sd_bus_error *error, ErrCtx *err) {
         if (code == EXIT_NO_DAEMON)
                 return err_set(err, code, 0, "idsyncd isn't running, or doesn't answer (%s)",
                                error->message ? error->message : error->name);
+        if (sd_bus_error_has_name(error, SD_BUS_ERROR_ACCESS_DENIED) && geteuid() == 0)
+                return err_set(err, code, 0,
+                               "the bus refuses root: it doesn't have the policy org.idsyncd1.conf; "
+                               "systemctl reload dbus");
         if (sd_bus_error_has_name(error, SD_BUS_ERROR_ACCESS_DENIED))
                 return err_set(err, code, 0,
                                control ? "only root may do this"

@@ -18,6 +18,8 @@ static int file_error(ErrCtx *err, int r, const char *path) {
         errno = -r;
         if (r == -EINVAL)
                 return err_set(err, r, 0, "%s: not a regular file with one name", path);
+        if (r == -EACCES)
+                return err_set(err, r, -r, "%s: %m: it must belong to the owner of its directory", path);
         return err_set(err, r, -r, "%s: %m", path);
 }
 

@@ -5,6 +5,7 @@ import csv
 import io
 import os
 import re
+import signal
 import sqlite3
 import stat
 
@@ -52,6 +53,15 @@ def test_the_daemon_itself_refuses(make_daemon, bus):
         assert "root" in bus.ctl(*verb, who="stranger", expect=2).err
     assert bus.ask("status")["targets"][0]["held"]["hash"] == held
     bus.ctl("pause", expect=0)
+
+
+def test_a_bus_without_the_policy(make_daemon, bus):
+    """Installed, and the bus wasn't told."""
+    make_daemon()
+    bus._write("policy.conf", "<busconfig/>")
+    bus.process.send_signal(signal.SIGHUP)
+    refused = wait_for(lambda: (result := bus.ctl("status")).code == 2 and result, 10, "a bus that refuses root")
+    assert "systemctl reload dbus" in refused.err, refused
 
 
 # --- held plans in the running daemon ---

@@ -84,6 +84,22 @@ static void test_directory_of_others(void **state) {
         assert_int_equal(try_open(f->directory, &err), 0);
 }
 
+/* A backup that root put there by cp. */
+static void test_database_of_another(void **state) {
+        Fixture *f = *state;
+        uid_t own = geteuid(), nobody = 65534;
+        ErrCtx err;
+
+        f->store = store_free(f->store);
+        if (own == 0)
+                assert_true(chown(f->directory, nobody, nobody) == 0 && seteuid(nobody) == 0);
+        else
+                assert_int_equal(chmod(f->database, 0), 0);
+        assert_int_equal(try_open(f->directory, &err), -EACCES);
+        assert_int_equal(seteuid(own), 0);
+        assert_non_null(strstr(err.text, "must belong to the owner of its directory"));
+}
+
 static void test_symlink_and_link_refused(void **state) {
         Fixture *f = *state;
         char other[600];
@@ -664,6 +680,7 @@ int main(void) {
                 TEST(test_permissions),
                 TEST(test_files_are_tightened),
                 TEST(test_directory_of_others),
+                TEST(test_database_of_another),
                 TEST(test_symlink_and_link_refused),
                 TEST(test_second_process_is_locked_out),
                 TEST(test_scratch),
