@@ -213,8 +213,8 @@ static bool is_parked(CheckApi *c) {
                 return false;
         LINE(c, CHECK_FAIL, "parked", "not called before %s: %s%s%s", usec_format_wall(until, text), detail,
              *detail ? "; " : "",
-             class == OUTCOME_AUTH ? "a new key or secret takes a restart of idsyncd; what was mended at the "
-                                     "API: idsyncctl resume"
+             class == OUTCOME_AUTH ? "a new key or secret takes a restart of idsyncd; what was mended at "
+                                     "the API: idsyncctl resume"
                                    : "mended already? idsyncctl resume");
         return true;
 }

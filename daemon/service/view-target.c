@@ -180,8 +180,8 @@ static void add_parking(Problems *p, const Remote *remote) {
                 return;
         /* What LoadCredential= copied changes with a restart alone. */
         snprintf(act, sizeof(act),
-                 "systemctl restart idsyncd, once a new key or secret is in place; or mend it at the API, then "
-                 "idsyncctl resume %s", name);
+                 "systemctl restart idsyncd, once a new key or secret is in place; or mend it at the API, "
+                 "then idsyncctl resume %s", name);
         if (class == OUTCOME_REJECTED) {
                 snprintf(act, sizeof(act), "idsyncctl queue --dead; then idsyncctl resume %s", name);
                 add(p, LEVEL_CRITICAL, name, act, "in quarantine: %s; one action is tried at %s", detail,

@@ -33,6 +33,19 @@ def run(environment, *words):
                           timeout=scaled(120))
 
 
+def excerpts():
+    """What README.md shows of the demo."""
+    with open(os.path.join(os.path.dirname(DEMO), "README.md")) as source:
+        return re.findall(r"^```\n(\$ .*?)^```", source.read(), re.MULTILINE | re.DOTALL)
+
+
+def without_numbers(text):
+    """What is another in each run: hashes, times, numbers of accounts and actions."""
+    for pattern in (r"\b[0-9a-f]{12}\b", r"\d{4}-\d\d-\d\dT[\d:]+Z", r"\b\d{8}\b", r"(?<=action )\d+", r"(?<=retry )\d+"):
+        text = re.sub(pattern, "#", text)
+    return text
+
+
 def grants_namespace(words=()):
     """Whether the kernel lets somebody be root in a namespace, as the demo does."""
     return subprocess.run([*words, "unshare", "--user", "--map-root-user", "true"], capture_output=True).returncode == 0
@@ -72,6 +85,11 @@ def test_all_of_it(environment, tmp_path):
     told = CHAPTERS if os.geteuid() == 0 or grants_namespace() else WITHOUT_OPERATOR
     assert chapters(done.stdout) == list(range(1, told + 1))
     assert "All of it was so." in done.stdout and "FAILED" not in done.stdout
+    if told == CHAPTERS:
+        output = without_numbers(re.sub(r"^ {2,4}", "", done.stdout, flags=re.MULTILINE))
+        assert len(excerpts()) == 2
+        for excerpt in excerpts():
+            assert without_numbers(excerpt) in output, excerpt
     assert not leftovers(tmp_path)
 
 

@@ -57,15 +57,21 @@ def container(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def service(container, ca, tmp_path_factory):
-    """idsyncd installed in the container, with a directory and an API on the host's loopback; not yet started."""
+def bare_service(container, ca, tmp_path_factory):
+    """Nothing of idsyncd yet, but a directory and an API on the host's loopback."""
     slapd = Slapd(tmp_path_factory.mktemp("slapd"), ca)
     slapd.load(Company())
     standin = StandIn(tmp_path_factory.mktemp("standin"), ca)
     try:
-        made = Service(container, slapd.start(), standin)
-        made.install()
-        yield made
+        yield Service(container, slapd.start(), standin)
     finally:
         standin.cleanup()
         slapd.cleanup()
+
+
+@pytest.fixture(scope="module")
+def service(bare_service):
+    """idsyncd installed in the container; not yet started."""
+    bare_service.install()
+    bare_service.configure()
+    return bare_service

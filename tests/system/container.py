@@ -78,7 +78,7 @@ class Container:
                 os.unlink(f"{units}/{name}")
             os.symlink("/lib/systemd/system/multi-user.target", f"{units}/{name}")
         for name in ("systemd-networkd.service", "systemd-resolved.service", "systemd-timesyncd.service", "getty.target",
-                     "systemd-logind.service", "cron.service", "dbus.service", "dbus.socket"):
+                     "systemd-logind.service", "cron.service"):
             if not os.path.lexists(f"{units}/{name}"):
                 os.symlink("/dev/null", f"{units}/{name}")
         os.makedirs(f"{self.root}/etc/systemd/journald.conf.d", exist_ok=True)
@@ -130,11 +130,11 @@ class Container:
 
     # --- inside ---
 
-    def run(self, *command, check=False, timeout=60):
-        """Runs a command inside, as root; stdout and stderr are text."""
+    def run(self, *command, check=False, timeout=60, given=""):
+        """Runs a command inside, as root, with GIVEN as its input; stdout and stderr are text."""
         result = subprocess.run(
             ["nsenter", "-t", self.leader() or "0", "-m", "-u", "-i", "-n", "-p", "-C", "--", *command],
-            stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", timeout=timeout, check=False)
+            input=given, capture_output=True, text=True, errors="replace", timeout=timeout, check=False)
         assert not check or result.returncode == 0, f"{command}: exit {result.returncode}\n{result.stdout}{result.stderr}"
         return result
 

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""idsyncd as it is installed: "make install" into a container, with configuration and credentials in /etc/idsyncd."""
+"""idsyncd as README.md has it installed: in a container, with configuration and credentials in /etc/idsyncd."""
 
 import json
 import os
 import shutil
 import subprocess
 
+import documents
 from lib import confwrite
 from lib.company import BIND_PASSWORD
 from lib.daemon import directory_config, target_config
@@ -13,29 +14,45 @@ from lib.process import wait_for
 
 UNIT = "idsyncd.service"
 CONFIG = "/etc/idsyncd/idsyncd.conf"
+CA = "/etc/idsyncd/ca.pem"
 
 
 class Service:
     def __init__(self, container, slapd, standin):
         self.container, self.slapd, self.standin = container, slapd, standin
-        self.config = {"directory": directory_config(slapd) | {"ca_file": "/etc/idsyncd/ca.pem"},
-                       "targets": [target_config(standin) | {"ca_file": "/etc/idsyncd/ca.pem"}],
-                       "first_plan": "apply"}
+        self.secrets = {"ldap-password": BIND_PASSWORD, "umbrella-key": standin.key, "umbrella-secret": standin.secret}
+        self.config = {"directory": directory_config(slapd) | {"ca_file": CA},
+                       "targets": [target_config(standin) | {"ca_file": CA}], "first_plan": "apply"}
+
+    def make(self, what):
+        """Outside: the container may not see the build directory."""
+        done = subprocess.run(["make", "-C", os.environ["IDSYNCD_BUILDDIR"], what, f"DESTDIR={self.container.root}"],
+                              capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+        assert done.returncode == 0, f"make {what}: {done.stdout[-2000:]}{done.stderr[-4000:]}"
+
+    def shell(self, line, code=0):
+        """A command as the documents have it, by root; where it reads a secret it is given the one of that name."""
+        if line.startswith("make "):
+            return self.make(line.removeprefix("make "))
+        secret = self.secrets.get(os.path.basename(line), "") + "\n"
+        done = self.container.run("bash", "-c", f'sudo() {{ "$@"; }}; {line}', given=secret)
+        assert done.returncode == code, f"{line}: exit {done.returncode}, not {code}\n{done.stdout}{done.stderr}"
+        return done.stdout
 
     def install(self):
-        builddir = os.environ["IDSYNCD_BUILDDIR"]
-        done = subprocess.run(["make", "-C", builddir, "install", f"DESTDIR={self.container.root}"], capture_output=True,
-                              text=True, check=False, stdin=subprocess.DEVNULL)
-        assert done.returncode == 0, f"make install: {done.stdout[-2000:]}{done.stderr[-4000:]}"
-        for command in (["systemd-sysusers"], ["systemd-tmpfiles", "--create", "/usr/lib/tmpfiles.d/idsyncd.conf"],
-                        ["journalctl", "--update-catalog"]):
-            self.container.run(*command, check=True)
-        shutil.copy(f"{self.slapd.ca}/ca.pem", f"{self.container.root}/etc/idsyncd/ca.pem")
-        os.chmod(f"{self.container.root}/etc/idsyncd/ca.pem", 0o644)
-        for name, secret in (("ldap-password", BIND_PASSWORD), ("umbrella-key", self.standin.key),
-                             ("umbrella-secret", self.standin.secret)):
-            self.container.write(f"/etc/idsyncd/credentials/{name}", secret + "\n", 0o600)
-        # Short times, so that the test needn't wait: the unit's own are for the real thing.
+        """All that README.md says, up to the sample configuration; the steps that look and let go, which are left."""
+        steps = documents.readme("Install it")
+        built = steps.index("../../configure && make && sudo make install") + 1
+        first_look = steps.index("sudo idsyncd --check-config")
+        self.make("install")
+        for line in steps[built:first_look]:
+            self.shell(line)
+        shutil.copy(f"{self.slapd.ca}/ca.pem", f"{self.container.root}{CA}")
+        os.chmod(f"{self.container.root}{CA}", 0o644)
+        return steps[first_look:]
+
+    def configure(self):
+        """Short times, so that the tests needn't wait: the unit's own are for the real thing."""
         self.container.write(f"/etc/systemd/system/{UNIT}.d/test.conf",
                              "[Unit]\nStartLimitIntervalSec=0\n[Service]\nWatchdogSec=3s\nRestartSec=200ms\n")
         self.write_config()
