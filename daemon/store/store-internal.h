@@ -55,6 +55,7 @@ typedef enum StatementId {
         SQL_PARK_DELETE,
         SQL_PARK_GET,
         SQL_ACTION_INSERT,
+        SQL_ACTION_REJECTED,
         SQL_ACTION_UNFINISHED,
         SQL_ACTION_SUPPRESSED,
         SQL_ACTION_LIFT,

@@ -530,5 +530,7 @@ int store_history_prune(Store *store, usec_t before) {
         int r;
 
         r = store_begin(store);
-        return r < 0 ? r : store_end(store, store_exec(store, SQL_HISTORY_PRUNE, "u", before));
+        if (r < 0)
+                return r;
+        return store_end(store, store_exec(store, SQL_HISTORY_PRUNE, "uu", before, USEC_PER_DAY));
 }

@@ -58,6 +58,10 @@ int store_queue_put(Store *store, const char *target, const Action *a, int64_t c
                     usec_t wall, int64_t *ret_id, QueuePut *ret_put);
 /* What store_queue_put() would do; writes nothing. */
 int store_queue_probe(Store *store, const char *target, const Action *a, QueuePut *ret);
+/* Puts a wish as dropped, with the reason: suppressed until it changes. Unlike one that is put it stands
+ * in nobody's way: what is unfinished for its person goes on. Nothing happens where it is suppressed. */
+int store_queue_reject(Store *store, const char *target, const Action *a, int64_t cycle, const char *detail,
+                       usec_t wall);
 /* `actions` are all that the plan asks for at the target, suppressed ones too. Waiting actions that aren't
  * among them are dropped without suppressing anything (but resets, and recreates whose first step was
  * begun); suppressions of wishes that aren't among them end if lift is set, but for a recreate's whose
@@ -139,5 +143,6 @@ int store_queue_urge(Store *store, int64_t id, usec_t wall);
  * the arena. *ret_id NULL: nobody. Looks at every row. */
 int store_person_known(Store *store, const char *text, Arena *arena, const char **ret_id,
                        const char **ret_address);
-/* What finished before is forgotten, but for dead letters and drops that still stand. */
+/* What finished before is forgotten, but for dead letters and drops that still stand, and for what the
+ * limits of a held plan count: queued a day before it was held, or later. */
 int store_history_prune(Store *store, usec_t before);

@@ -113,6 +113,10 @@ const char *const store_sql[_SQL_MAX] = {
                 "INSERT INTO action (target, person, kind, address, remote_id, before, after, wish,"
                 " state, due, queued, cycle, approved, reverts) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8,"
                 " 'waiting', 0, ?9, ?10, ?11, ?12)",
+        [SQL_ACTION_REJECTED] =
+                "INSERT INTO action (target, person, kind, address, remote_id, before, after, wish,"
+                " state, due, queued, cycle, approved, stands, detail, finished, finished_cycle) VALUES (?1,"
+                " ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'dropped', 0, ?9, ?10, 1, 1, ?11, ?9, ?10)",
         [SQL_ACTION_UNFINISHED] =
                 "SELECT id, state, kind, step, wish FROM action WHERE target = ?1 AND person = ?2 AND"
                 " finished IS NULL",
@@ -187,7 +191,9 @@ const char *const store_sql[_SQL_MAX] = {
                 "SELECT count(*), count(*) FILTER (WHERE state = 'dead') FROM (SELECT state FROM action"
                 " WHERE target = ?1 AND finished > ?2 AND state IN ('done', 'dead') AND kind <> 'adopt'"
                 " AND kind <> 'relink' ORDER BY finished DESC LIMIT ?3)",
-        [SQL_HISTORY_PRUNE] = "DELETE FROM action WHERE finished < ?1 AND stands = 0",
+        [SQL_HISTORY_PRUNE] =
+                "DELETE FROM action WHERE finished < ?1 AND stands = 0 AND NOT EXISTS (SELECT 1 FROM held"
+                " WHERE held.target = action.target AND slot = 'plan' AND queued >= since - ?2)",
 
         [SQL_OPEN_RUNNING] =
                 "UPDATE action SET state = 'uncertain', was_uncertain = 1 WHERE finished IS NULL AND"

@@ -171,6 +171,40 @@ int store_queue_probe(Store *store, const char *target, const Action *a, QueuePu
         return 0;
 }
 
+/* ---- rejecting ---- */
+
+static int reject(Store *store, const char *target, const Wish *w, int64_t cycle, const char *detail,
+                  usec_t wall) {
+        const Action *a = w->action;
+        Probe found = { .put = QUEUE_PUT_NEW };
+        int r = 0;
+
+        if (a->kind != ACTION_RESET)
+                r = probe_suppressed(store, target, w, &found);
+        if (r < 0 || found.put == QUEUE_PUT_SUPPRESSED)
+                return r;
+        if (a->kind != ACTION_RESET)
+                r = store_exec(store, SQL_ACTION_LIFT, "tt", target, a->person);
+        if (r < 0)
+                return r;
+        /* As approved: what isn't done counts against no limit. */
+        return store_exec(store, SQL_ACTION_REJECTED, "tttttttbuit", target, a->person,
+                          action_kind_to_string(a->kind), a->address, a->remote_id, w->texts.before.data,
+                          w->texts.after.data, w->hash, (size_t) ROW_WISH_SIZE, wall, cycle, detail);
+}
+
+int store_queue_reject(Store *store, const char *target, const Action *a, int64_t cycle, const char *detail,
+                       usec_t wall) {
+        _cleanup_(wish_deinit) Wish w = { .texts = ROW_TEXTS_INIT };
+        int r;
+
+        r = wish_init(&w, a);
+        if (r < 0)
+                return r;
+        r = store_begin(store);
+        return r < 0 ? r : store_end(store, reject(store, target, &w, cycle, detail, wall));
+}
+
 /* ---- keeping only what is asked for ---- */
 
 typedef uint8_t WishHash[ROW_WISH_SIZE];

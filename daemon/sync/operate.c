@@ -36,10 +36,24 @@ static int look_in_slot(const Operate *o, const char *target, HeldSlot slot, con
         return 0;
 }
 
+/* Of several one would be forgotten: each target is judged by one at a time. */
+static int refuse_second(const Operate *o, const char *target, const char *hash, ErrCtx *text) {
+        char standing[PLAN_HASH_LEN + 1];
+        int r;
+
+        r = standing_approval(o->store, target, standing);
+        if (r < 0 || !*standing || str_eq(standing, hash))
+                return r;
+        return err_set(text, OPERATE_E_REFUSED, 0,
+                       "%s: plan %s is approved already, and goes when the two sides are compared next: ask "
+                       "again then, or reject that one",
+                       target, standing);
+}
+
 /* The target whose held plan has this hash. */
 static int find_held(const Operate *o, const char *hash, Remote **ret, HeldPlan **ret_plan,
                      HeldSlot *ret_slot, ErrCtx *text) {
-        static const HeldSlot slots[] = { HELD_PLAN, HELD_REVERT };
+        static const HeldSlot slots[] = { HELD_PLAN, HELD_REVERT, HELD_FILE };
         _cleanup_(strbuf_deinit) StrBuf held = STRBUF_INIT(4096);
         int r;
 
@@ -73,8 +87,10 @@ int operate_approve(const Operate *o, const char *hash, Remote **ret, ErrCtx *te
         if (r != 0)
                 return r;
         fields.target = remote_config(remote)->name;
-        r = standing_approve(o->store, fields.target, hash);
-        if (r < 0)
+        r = refuse_second(o, fields.target, hash, text);
+        if (r == 0 && slot != HELD_FILE)
+                r = standing_approve(o->store, fields.target, hash);
+        if (r != 0)
                 return r;
         remote_ask_again(remote);
         log_event(LOG_NOTICE, &fields, "%s: plan %s is approved by an operator", fields.target, hash);
@@ -103,28 +119,16 @@ int operate_apply(const Operate *o, const Plan *plan, Remote **ret, ErrCtx *text
                 return r;
         if (held)
                 return operate_approve(o, plan->hash, ret, text);
-        r = standing_apply(o->store, plan, loop_wall(o->loop));
-        if (r < 0)
+        r = refuse_second(o, plan->target, plan->hash, text);
+        if (r == 0)
+                r = standing_apply(o->store, plan, loop_wall(o->loop));
+        if (r != 0)
                 return r;
         remote_ask_again(remote);
         log_event(LOG_NOTICE, &fields, "%s: plan %s with %zu %s is brought by an operator", plan->target,
                   plan->hash, plan->n_actions, plan->n_actions == 1 ? "action" : "actions");
         *ret = remote;
         return 0;
-}
-
-static int suppress(const Operate *o, const char *target, const Action *a, int64_t cycle) {
-        const QueueChange change = { .state = QUEUE_DROPPED, .detail = "rejected by an operator" };
-        usec_t wall = loop_wall(o->loop);
-        QueuePut put;
-        int64_t id;
-        int r;
-
-        /* As approved: what isn't done counts against no limit. */
-        r = store_queue_put(o->store, target, a, cycle, true, wall, &id, &put);
-        if (r < 0 || put != QUEUE_PUT_NEW)
-                return r;
-        return store_queue_change(o->store, id, &change, wall);
 }
 
 /* Another plan's approval, that waits for its judgement, stays. */
@@ -144,7 +148,8 @@ static int reject(const Operate *o, const char *target, const HeldPlan *plan, He
 
         r = store_meta_get_u64(o->store, "cycle", &cycle, &found);
         for (size_t i = 0; i < plan->n_actions && r >= 0 && slot == HELD_PLAN; i++)
-                r = suppress(o, target, &plan->actions[i], (int64_t) cycle);
+                r = store_queue_reject(o->store, target, &plan->actions[i], (int64_t) cycle,
+                                       "rejected by an operator", loop_wall(o->loop));
         if (r >= 0)
                 r = withdraw(o, target, plan->hash);
         return r < 0 ? r : store_held_drop(o->store, target, slot);
@@ -175,9 +180,9 @@ int operate_reject(const Operate *o, const char *hash, ErrCtx *text) {
         remote_ask_again(remote);
         log_event(LOG_NOTICE, &fields, "%s: plan %s with %zu %s is rejected by an operator", fields.target,
                   hash, plan->n_actions, plan->n_actions == 1 ? "action" : "actions");
-        if (slot == HELD_REVERT)
-                return err_set(text, 0, 0, "plan %s of %s is rejected: nothing is taken back", hash,
-                               fields.target);
+        if (slot != HELD_PLAN)
+                return err_set(text, 0, 0, "plan %s of %s is rejected: nothing is %s", hash, fields.target,
+                               slot == HELD_REVERT ? "taken back" : "done for it");
         return err_set(text, 0, 0,
                        "plan %s of %s is rejected: its %zu %s aren't asked for again until they change",
                        hash, fields.target, plan->n_actions, plan->n_actions == 1 ? "action" : "actions");

@@ -275,20 +275,6 @@ static int judge_mark(const JudgeInput *in, const Reverter *r, const Reverted *m
         return q;
 }
 
-/* As rejected, so that it is seen, and can be tried all the same. */
-static int suppress(const JudgeInput *in, const Action *a) {
-        const QueueChange drop = { .state = QUEUE_DROPPED, .detail = SUPPRESSED };
-        QueuePut put = QUEUE_PUT_NEW;
-        int64_t id;
-        int q;
-
-        q = store_queue_probe(in->store, in->target->name, a, &put);
-        if (q < 0 || put != QUEUE_PUT_NEW)
-                return q;
-        q = store_queue_put(in->store, in->target->name, a, in->cycle, true, in->wall, &id, &put);
-        return q < 0 ? q : store_queue_change(in->store, id, &drop, in->wall);
-}
-
 static int look_at_marks(const JudgeInput *in, Reverter *r) {
         _cleanup_(reverted_list_deinit) RevertedList marks = { 0 };
         int q;
@@ -301,8 +287,10 @@ static int look_at_marks(const JudgeInput *in, Reverter *r) {
                 q = judge_mark(in, r, &marks.items[i], &fate);
                 if (q >= 0 && fate == MARK_ENDS)
                         q = store_reverted_drop(in->store, in->target->name, marks.items[i].person);
+                /* As rejected, so that it is seen, and can be tried all the same. */
                 else if (q >= 0 && fate == MARK_HOLDS && asked && asked->kind != ACTION_RESET)
-                        q = suppress(in, asked);
+                        q = store_queue_reject(in->store, in->target->name, asked, in->cycle, SUPPRESSED,
+                                               in->wall);
         }
         return q;
 }

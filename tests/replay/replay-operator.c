@@ -117,6 +117,72 @@ static void test_reject_is_of_one_plan(void **state _unused_) {
         play_teardown(&play);
 }
 
+static void hold(const Play *play, HeldSlot slot, const char *hash) {
+        assert_int_equal(store_held_put(play->store, "umbrella", slot, hash, "why", NULL, 0, 1), 0);
+}
+
+/* Of two orders for one judgement none is forgotten: the second one is refused, and says so. */
+static void test_approve_two(void **state _unused_) {
+        _cleanup_(plan_freep) Plan *file = plan_new("umbrella");
+        char hash[PLAN_HASH_LEN + 1];
+        ErrCtx text = { 0 };
+        Remote *remote;
+        Play play;
+        Operate o;
+
+        play_setup(&play, 2, "", "");
+        o = operate(&play);
+        assert_int_equal(plan_finish(file), 0);
+        hold(&play, HELD_PLAN, "0123456789ab");
+        hold(&play, HELD_REVERT, "ba9876543210");
+        assert_int_equal(operate_approve(&o, "0123456789ab", &remote, &text), 0);
+        assert_int_equal(operate_approve(&o, "0123456789ab", &remote, &text), 0);
+        assert_int_equal(operate_approve(&o, "ba9876543210", &remote, &text), OPERATE_E_REFUSED);
+        assert_non_null(strstr(text.text, "plan 0123456789ab is approved already"));
+        assert_int_equal(operate_apply(&o, file, &remote, &text), OPERATE_E_REFUSED);
+        assert_int_equal(standing_approval(play.store, "umbrella", hash), 0);
+        assert_string_equal(hash, "0123456789ab");
+        /* Each has its way out, an operator's file too. */
+        assert_int_equal(operate_reject(&o, "0123456789ab", &text), 0);
+        assert_int_equal(operate_apply(&o, file, &remote, &text), 0);
+        assert_int_equal(operate_approve(&o, "ba9876543210", &remote, &text), OPERATE_E_REFUSED);
+        assert_int_equal(operate_reject(&o, file->hash, &text), 0);
+        assert_int_equal(operate_approve(&o, "ba9876543210", &remote, &text), 0);
+        play_teardown(&play);
+}
+
+/* A password that was asked for is no part of the plan: it goes on, and lets nothing of the plan slip
+ * through, whether it waits or is under way. */
+static void test_reject_beside_a_reset(void **state _unused_) {
+        const Action reset = { .kind = ACTION_RESET, .person = "id-0000", .address = "p0@example.com" };
+        const Action removal = { .kind = ACTION_DELETE, .person = "id-0000", .address = "p0@example.com",
+                                 .remote_id = "7" };
+        const QueueChange done = { .state = QUEUE_DONE };
+
+        for (int runs = 0; runs < 2; runs++) {
+                ErrCtx text = { 0 };
+                QueuePut put;
+                int64_t id;
+                Play play;
+                Operate o;
+
+                play_setup(&play, 2, "", "");
+                o = operate(&play);
+                assert_int_equal(store_queue_put(play.store, "umbrella", &reset, 1, true, 1, &id, &put), 0);
+                if (runs)
+                        assert_int_equal(store_queue_running(play.store, id, 0, 1), 0);
+                assert_int_equal(store_held_put(play.store, "umbrella", HELD_PLAN, "0123456789ab", "why",
+                                                &removal, 1, 1),
+                                 0);
+                assert_int_equal(operate_reject(&o, "0123456789ab", &text), 0);
+                assert_int_equal(find(&play, ACTION_RESET, runs ? QUEUE_RUNNING : QUEUE_WAITING), id);
+                assert_int_equal(store_queue_change(play.store, id, &done, 2), 0);
+                assert_int_equal(store_queue_probe(play.store, "umbrella", &removal, &put), 0);
+                assert_int_equal(put, QUEUE_PUT_SUPPRESSED);
+                play_teardown(&play);
+        }
+}
+
 static unsigned looks;
 
 /* The one account that is looked at before it goes. */
@@ -311,6 +377,8 @@ int main(void) {
                 cmocka_unit_test(test_retry_of_what_nobody_asks_for),
                 cmocka_unit_test(test_retry_of_what_was_dropped),
                 cmocka_unit_test(test_reject_is_of_one_plan),
+                cmocka_unit_test(test_approve_two),
+                cmocka_unit_test(test_reject_beside_a_reset),
                 cmocka_unit_test(test_pause_during_look),
                 cmocka_unit_test(test_drain_during_look),
                 cmocka_unit_test(test_pause_before_new_token),

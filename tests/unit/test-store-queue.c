@@ -732,6 +732,27 @@ static void test_list(void **state) {
         assert_int_equal(store_queue_list(f->store, "t", 0, list_item, &s), 7);
 }
 
+/* While a plan is held, its limits count as of then: forgetting lets nothing go. */
+static void test_history_of_a_held_plan(void **state) {
+        const usec_t held = 10 * USEC_PER_DAY, queued[] = { 8 * USEC_PER_DAY, 9 * USEC_PER_DAY };
+        const QueueChange done = { .state = QUEUE_DONE };
+        Fixture *f = *state;
+
+        for (size_t i = 0; i < 2; i++) {
+                const Action a = { .kind = ACTION_DELETE, .person = i ? "a" : "b" };
+                int64_t id;
+
+                ok(store_queue_put(f->store, "t1", &a, 1, false, queued[i], &id, NULL));
+                ok(store_queue_change(f->store, id, &done, queued[i]));
+        }
+        ok(store_held_put(f->store, "t1", HELD_PLAN, "0123456789ab", "why", NULL, 0, held));
+        ok(store_history_prune(f->store, USEC_INFINITY));
+        assert_int_equal(ask_sql(f, "SELECT min(queued) FROM action"), 9 * USEC_PER_DAY);
+        ok(store_held_drop(f->store, "t1", HELD_PLAN));
+        ok(store_history_prune(f->store, USEC_INFINITY));
+        assert_int_equal(ask_sql(f, "SELECT count(*) FROM action"), 0);
+}
+
 static void test_history_prune(void **state) {
         Fixture *f = *state;
         int64_t dead = in_state(f, QUEUE_DEAD), done = in_state(f, QUEUE_DONE),
@@ -956,6 +977,7 @@ int main(void) {
                 TEST(test_ended),
                 TEST(test_list),
                 TEST(test_history_prune),
+                TEST(test_history_of_a_held_plan),
                 TEST(test_row_that_cannot_be_read),
                 TEST(test_links),
                 TEST(test_signals),
