@@ -7,6 +7,7 @@
 #include "sync/judge.h"
 #include "sync/reverts.h"
 #include "sync/rules.h"
+#include "sync/standing.h"
 #include "sync/unfinished.h"
 #include "target/target.h"
 
@@ -367,10 +368,13 @@ static int let_file_go(const JudgeInput *in, HeldPlan **before, HeldPlan **take_
         return 0;
 }
 
-static int end(Store *store, int r) {
+/* What an approval let go, and that it did, are one fact. */
+static int end(const JudgeInput *in, const Judgement *j, int r) {
+        if (r >= 0 && in->standing && approval_was_used(&j->approved, in->standing))
+                r = standing_approve(in->store, in->target->name, NULL);
         if (r >= 0)
-                return store_commit(store);
-        store_rollback(store);
+                return store_commit(in->store);
+        store_rollback(in->store);
         return r;
 }
 
@@ -403,7 +407,7 @@ static int judge_rest(const JudgeInput *in, Accepted *accepted, const HeldPlan *
         if (r >= 0)
                 r = waits ? hold(in, &open, accepted, before, reason.data, j)
                           : let_go(in, &open, approved, accepted, j);
-        return end(in->store, r);
+        return end(in, j, r);
 }
 
 /* Actions that nobody asks for any more leave the queue; a held plan that an operator approved goes as it
@@ -454,7 +458,7 @@ int judge_plan(const JudgeInput *in, Judgement *ret) {
                 r = store_begin(in->store);
                 if (r < 0)
                         return r;
-                r = end(in->store, settle_earlier(in, &accepted, &before, &went, ret));
+                r = end(in, ret, settle_earlier(in, &accepted, &before, &went, ret));
                 if (r < 0)
                         return r;
         }

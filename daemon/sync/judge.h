@@ -20,6 +20,7 @@ typedef struct JudgeInput {
         const Resets *resets;           /* signals to be remembered with what they led to */
         char *const *approvals;
         size_t n_approvals;
+        const char *standing;           /* the one among them that the store keeps; NULL: none */
         int64_t cycle;
         usec_t wall;
         const char *doubt;              /* why the listing alone holds the plan; NULL: it doesn't */
@@ -49,6 +50,6 @@ bool judge_is_approved(const JudgeInput *in, const char *hash);
 /* What is queued already, or suppressed by a dead letter, isn't asked for again. Of the rest an approved
  * plan, held or an operator's file, does exactly its actions; else policy decides over the whole. An
  * empty plan that breaks an expectation isn't held, but doesn't count as accepted either. Adoptions and
- * relinks of a plan that may go are links at once. All in one transaction. 0; -errno of the store: nothing
- * changed. */
+ * relinks of a plan that may go are links at once, and the standing approval that let it go is spent, in
+ * the same transaction. 0; -errno of the store. */
 int judge_plan(const JudgeInput *in, Judgement *ret);

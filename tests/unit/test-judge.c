@@ -14,6 +14,7 @@ typedef struct World {
         Resets resets;
         Judgement j;
         bool unproven;                  /* the read proves no absence */
+        const char *standing;           /* the approval that the store keeps */
 } World;
 
 static World world_new(Fixture *f) {
@@ -64,6 +65,7 @@ static void judge(World *w, const Action *actions, size_t n, char *const *approv
                 .resets = &w->resets,
                 .approvals = approvals,
                 .n_approvals = n_approvals,
+                .standing = w->standing,
                 .cycle = 1,
                 .wall = USEC_PER_DAY,
                 .absence_proven = !w->unproven,
@@ -168,6 +170,33 @@ static void test_two_approvals(void **state) {
         assert_true(approval_was_used(&w.j.approved, held));
         assert_true(approval_was_used(&w.j.approved, top));
         assert_false(approval_was_used(&w.j.approved, "000000000000"));
+        world_free(&w);
+}
+
+/* A judgement that let a plan go leaves no approval behind that the next one, after a crash, would take for
+ * stale: neither of what was held, nor of what is open. One that fitted nothing stays, to be told. */
+static void test_approval_is_spent(void **state) {
+        const Action actions[] = { create("bob", "Read Only"), create("carol", "Read Only") };
+        char hash[PLAN_HASH_LEN + 1], standing[PLAN_HASH_LEN + 1];
+        char *const approvals[] = { hash };
+        Fixture *f = *state;
+        World w = world_new(f);
+
+        w.target.limits.create = 0;
+        w.standing = hash;
+        for (unsigned i = 0; i < 3; i++) {
+                if (i == 0)
+                        judge(&w, actions, 1, NULL, 0);
+                if (i < 2)
+                        ok(plan_hash("t", &actions[i], 1, hash));
+                else
+                        strcpy(hash, "0123456789ab");
+                ok(standing_approve(f->store, "t", hash));
+                judge(&w, actions, i == 0 ? 1 : 2, approvals, 1);
+                ok(standing_approval(f->store, "t", standing));
+                assert_string_equal(standing, i < 2 ? "" : hash);
+        }
+        assert_int_equal(ask_sql(f, "SELECT count(*) FROM action WHERE finished IS NULL"), 2);
         world_free(&w);
 }
 
@@ -426,6 +455,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_own_create_is_not_adopted, setup_store, teardown_store),
                 cmocka_unit_test_setup_teardown(test_empty_accepts_rules, setup_store, teardown_store),
                 cmocka_unit_test_setup_teardown(test_two_approvals, setup_store, teardown_store),
+                cmocka_unit_test_setup_teardown(test_approval_is_spent, setup_store, teardown_store),
                 cmocka_unit_test_setup_teardown(test_rules_that_changed_since, setup_store, teardown_store),
                 cmocka_unit_test_setup_teardown(test_file_of_a_part, setup_store, teardown_store),
                 cmocka_unit_test_setup_teardown(test_file_of_all, setup_store, teardown_store),
