@@ -383,9 +383,10 @@ static void finish_reload(Manager *m) {
         int r;
 
         r = new_engine(m, config, &err);
-        if (r == 0)
+        if (r == 0) {
                 log_event(LOG_INFO, &fields, "reloaded %s", m->options->config);
-        else {
+                engine_retry_refused(m->engine);
+        } else {
                 refuse_reload(*err.text ? err.text : strerror(-r));
                 /* The old engine is drained: make it anew. */
                 r = new_engine(m, old, &err);
@@ -398,7 +399,6 @@ static void finish_reload(Manager *m) {
                 return;
         }
         m->state = MANAGER_RUNNING;
-        engine_retry_refused(m->engine);
         start_engine(m);
         notify_ready();
         on_changed(m);
