@@ -24,7 +24,7 @@ typedef struct InvariantInput {
         const Action *action;
         const Account *account;         /* the action's account as last seen; NULL: not there */
         const Link *link;               /* the link that has the action's remote_id; NULL: none */
-        const LastOf *last_of;
+        const LastOf *last_of;          /* a create takes nothing from anybody: NULL will do */
 } InvariantInput;
 
 /* Why this action mustn't touch this account now, for people, and how to note it (ret may be NULL); NULL:

@@ -41,8 +41,18 @@ int removals_load(Store *store, const char *target, int64_t but, Removals *ret) 
         return store_queue_list(store, target, INT64_MAX, add_removal, &l);
 }
 
-int guard_check(const GuardInput *in, ErrCtx *err) {
+static int load_last_of(const GuardInput *in, LastOf **ret) {
         _cleanup_(removals_deinit) Removals others = { 0 };
+        int r;
+
+        r = removals_load(in->store, in->target->name, in->id, &others);
+        if (r < 0)
+                return r;
+        *ret = last_of_new(in->target, in->accounts, others.items, others.n);
+        return *ret ? 0 : -ENOMEM;
+}
+
+int guard_check(const GuardInput *in, ErrCtx *err) {
         _cleanup_(links_freep) Links *links = NULL;
         _cleanup_(last_of_freep) LastOf *last = NULL;
         InvariantInput ask = {
@@ -52,20 +62,18 @@ int guard_check(const GuardInput *in, ErrCtx *err) {
                 .account = in->current,
         };
         const char *reason;
-        int r;
+        int r = 0;
 
-        r = removals_load(in->store, in->target->name, in->id, &others);
-        if (r >= 0)
-                r = store_links_of(in->store, in->target->name,
-                                   in->action->remote_id ? in->action->remote_id : "", &links);
-        if (r < 0)
-                return r;
-        last = last_of_new(in->target, in->accounts, others.items, others.n);
-        if (!last)
-                return -ENOMEM;
-        if (!ask.account && in->action->remote_id)
-                ask.account = accounts_by_id(in->accounts, in->action->remote_id);
-        ask.link = links->n > 0 ? &links->items[0] : NULL;
+        if (in->action->kind != ACTION_CREATE) {
+                r = load_last_of(in, &last);
+                if (r >= 0)
+                        r = store_links_of(in->store, in->target->name, in->action->remote_id ?: "", &links);
+                if (r < 0)
+                        return r;
+                if (!ask.account && in->action->remote_id)
+                        ask.account = accounts_by_id(in->accounts, in->action->remote_id);
+        }
+        ask.link = links && links->n > 0 ? &links->items[0] : NULL;
         ask.last_of = last;
         reason = invariant_breach(&ask, NULL);
         return reason ? err_set(err, GUARD_E_BREACH, 0, "%s", reason) : 0;

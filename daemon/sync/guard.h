@@ -8,7 +8,7 @@
 typedef struct GuardInput {
         Store *store;
         const TargetConfig *target;
-        const Accounts *accounts;       /* the target's listing */
+        const Accounts *accounts;       /* the target's listing; a create does without */
         int64_t id;                     /* the action's row */
         const Action *action;
         /* the account as it was fetched just now; NULL: not fetched, the listing counts */

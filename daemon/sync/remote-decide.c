@@ -106,7 +106,7 @@ static int collect_approvals(Remote *r, char standing[static PLAN_HASH_LEN + 1],
         return 0;
 }
 
-/* An approval counts for one judgement; one that fitted no plan is told. */
+/* An approval counts for one judgement: used it is spent, one that fitted no plan is told. */
 static int settle_approval(Remote *r, const char *standing) {
         LogFields fields = {
                 .message_id = MSGID_APPROVAL_STALE,
@@ -115,16 +115,13 @@ static int settle_approval(Remote *r, const char *standing) {
                 .plan = standing,
         };
 
-        if (!*standing || r->env.dry_run)
+        if (!*standing || r->env.dry_run || approval_was_used(&r->report.approved, standing))
                 return 0;
-        if (!approval_was_used(&r->report.approved, standing)) {
-                snprintf(r->report.stale, sizeof(r->report.stale), "%s", standing);
-                log_event(LOG_WARNING, &fields,
-                          "%s: the approval %s fits no plan that is asked for now: nothing was done for "
-                          "it%s%s%s%s",
-                          r->target->name, standing, *r->report.unfit ? ": " : "", r->report.unfit,
-                          r->held ? "; now held is plan " : "", r->held ? r->held->hash : "");
-        }
+        snprintf(r->report.stale, sizeof(r->report.stale), "%s", standing);
+        log_event(LOG_WARNING, &fields,
+                  "%s: the approval %s fits no plan that is asked for now: nothing was done for it%s%s%s%s",
+                  r->target->name, standing, *r->report.unfit ? ": " : "", r->report.unfit,
+                  r->held ? "; now held is plan " : "", r->held ? r->held->hash : "");
         return standing_approve(r->env.store, r->target->name, NULL);
 }
 
@@ -167,6 +164,7 @@ static int judge(Remote *r) {
                 return q;
         in.approvals = approvals;
         in.n_approvals = n_approvals;
+        in.standing = *standing ? standing : NULL;
         q = resets_find(&ask, r->plan, &resets);
         if (q < 0)
                 return q;
@@ -224,8 +222,7 @@ static void say_store_fault(Remote *r) {
         remote_finish_fault(r, store_error(r->env.store));
 }
 
-/* The time counts once for each read, however often it is compared. */
-static int keep_links_up(Remote *r, const Accounts *accounts) {
+int remote_keep_links_up(Remote *r, const Accounts *accounts) {
         const UpkeepInput in = {
                 .store = r->env.store,
                 .target = r->target,
@@ -250,17 +247,18 @@ static int keep_links_up(Remote *r, const Accounts *accounts) {
 
 /* Who belonged here in between, and who didn't, counts for the grace, though no plan comes of it. */
 int remote_renew(Remote *r, const RemoteInput *in) {
-        RemoteInput renewed = *in;
+        const RemoteInput before = r->in;
         int q;
 
-        q = keep_links_up(r, NULL);
-        if (q < 0)
-                return q;
+        r->in = *in;
         /* The comparison began when it began. */
-        renewed.started = r->in.started;
-        renewed.fresh_listing = r->in.fresh_listing;
-        r->in = renewed;
-        return 0;
+        r->in.started = before.started;
+        r->in.fresh_listing = before.fresh_listing;
+        r->in.grow = usec_add(in->grow, before.grow);
+        q = remote_keep_links_up(r, NULL);
+        if (q < 0)
+                r->in = before;
+        return q;
 }
 
 static bool has_approval(const Remote *r) {
@@ -341,7 +339,7 @@ static int settle_doubt(Remote *r) {
                 return 0;
         r->doubt[0] = '\0';
         q = remote_load_links(r);
-        return q < 0 ? q : keep_links_up(r, r->accounts);
+        return q < 0 ? q : remote_keep_links_up(r, r->accounts);
 }
 
 void remote_decide(void *userdata) {
@@ -355,7 +353,7 @@ void remote_decide(void *userdata) {
         /* Work may have gone on while the listing came in. */
         q = remote_load_links(r);
         if (q >= 0)
-                q = keep_links_up(r, r->accounts);
+                q = remote_keep_links_up(r, r->accounts);
         if (q < 0) {
                 say_store_fault(r);
                 return;

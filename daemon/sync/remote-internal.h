@@ -60,5 +60,8 @@ int remote_list(Remote *r);
 
 /* remote-decide.c */
 int remote_load_links(Remote *r);
+/* What the read tells the links: each read once, also one that no plan comes of. accounts NULL: there is no
+ * listing. The time counts once, however often it is compared. */
+int remote_keep_links_up(Remote *r, const Accounts *accounts);
 /* A task: a listing is at hand. */
 void remote_decide(void *userdata);

@@ -226,6 +226,16 @@ static bool listing_is_young(const Remote *r) {
         return r->accounts->begun <= wall && wall - r->accounts->begun < r->target->list_interval;
 }
 
+/* The listing may fail, or outlast the next read: who is seen now was seen all the same. */
+static int begin_with_listing(Remote *r) {
+        int q;
+
+        q = remote_keep_links_up(r, NULL);
+        if (q < 0 || lister_is_running(r->lister))
+                return q;
+        return remote_list(r);
+}
+
 int remote_reconcile(Remote *r, const RemoteInput *in, remote_done_t done, void *userdata) {
         int q;
 
@@ -243,8 +253,8 @@ int remote_reconcile(Remote *r, const RemoteInput *in, remote_done_t done, void 
         r->listed = false;
         if (listing_is_young(r))
                 loop_task_arm(r->decide);
-        else if (!lister_is_running(r->lister)) {
-                q = remote_list(r);
+        else {
+                q = begin_with_listing(r);
                 if (q < 0)
                         return q;
         }

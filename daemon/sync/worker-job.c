@@ -341,11 +341,6 @@ static void on_call_done(const Outcome *outcome, bool sent, void *userdata) {
 }
 
 static bool needs_guard(const Job *job) {
-        const Action *a = &job->item->action;
-
-        /* The diff has asked them about a create, but not about one that takes a delete back. */
-        if (a->kind == ACTION_CREATE && a->reverts == 0)
-                return false;
         return call_is_write(job->kind) && job->step != STEP_DELETED;
 }
 
@@ -361,7 +356,7 @@ static int ask_guard(Job *job, ErrCtx *err) {
                 .own_login = channel_own_login(w->channel),
         };
 
-        if (!in.accounts)
+        if (!in.accounts && in.action->kind != ACTION_CREATE)
                 return err_set(err, GUARD_E_BREACH, 0, "no listing of the target's accounts is at hand");
         return guard_check(&in, err);
 }
@@ -376,6 +371,25 @@ static bool lacks_role(const Job *job) {
                 return false;
         roles = w->hooks.roles(w->hooks.userdata);
         return !roles || !roles_id(roles, a->after.role);
+}
+
+/* Nothing is taken away that a recent complete read doesn't ask for; what was begun is finished all the
+ * same. */
+static bool is_outdated(const Job *job) {
+        const QueueItem *item = job->item;
+
+        return !job->recorded && item->state == QUEUE_WAITING && item->step == STEP_START &&
+               action_kind_is_destructive(item->action.kind) &&
+               !job->worker->hooks.is_fresh(job->worker->hooks.userdata);
+}
+
+static void job_put_off(Job *job) {
+        usec_t wait = job->worker->config->directory.poll_interval;
+
+        if (wait > FRESH_WAIT)
+                wait = FRESH_WAIT;
+        end_after(job, job_change_row(job, job->item->state, usec_add(loop_wall(job->worker->loop), wait),
+                                      NULL, "waits for a recent complete read that still asks for it"));
 }
 
 static void job_call(Job *job, Call call) {
@@ -395,6 +409,12 @@ static void job_call(Job *job, Call call) {
         job->kind = call;
         if (call_is_write(call) && worker_holds_back(job->worker, job)) {
                 job_end(job);
+                return;
+        }
+        /* It may have waited long for the look before it. */
+        if (call_is_write(call) && is_outdated(job)) {
+                job->step = STEP_START;
+                job_put_off(job);
                 return;
         }
         if (lacks_role(job)) {
@@ -540,34 +560,19 @@ static void job_follow(Job *job, const FlowNext *next, const Outcome *outcome) {
         }
 }
 
-/* Nothing is taken away that a recent complete read doesn't ask for; what was begun is finished all the
- * same. */
-static bool is_too_stale(const Job *job) {
+/* Is the person of a half-done recreate still there? The first read says so; not without it for ever. */
+static bool awaits_first_read(const Job *job) {
         const Worker *w = job->worker;
 
-        /* After a start the first read says whether its person is still there; it isn't waited for
-         * without end. */
-        if (job->item->action.kind == ACTION_RECREATE && job->step != STEP_START)
-                return !w->hooks.is_fresh(w->hooks.userdata) &&
-                       loop_now(w->loop) - w->started_at < USEC_PER_MINUTE;
-        return action_kind_is_destructive(job->item->action.kind) && job->step == STEP_START &&
-               job->item->state == QUEUE_WAITING && !w->hooks.is_fresh(w->hooks.userdata);
-}
-
-static void job_put_off(Job *job) {
-        usec_t wait = job->worker->config->directory.poll_interval;
-
-        if (wait > FRESH_WAIT)
-                wait = FRESH_WAIT;
-        end_after(job, job_change_row(job, job->item->state, usec_add(loop_wall(job->worker->loop), wait),
-                                      NULL, "waits for a recent complete read that still asks for it"));
+        return job->item->action.kind == ACTION_RECREATE && job->step != STEP_START &&
+               !w->hooks.is_fresh(w->hooks.userdata) && loop_now(w->loop) - w->started_at < USEC_PER_MINUTE;
 }
 
 static void job_begin(Job *job) {
         FlowInput in = flow_input(job);
         FlowNext next = { 0 };
 
-        if (is_too_stale(job)) {
+        if (is_outdated(job) || awaits_first_read(job)) {
                 job_put_off(job);
                 return;
         }

@@ -154,6 +154,94 @@ static void test_grace_during_listing(void **state _unused_) {
         play_teardown(&play);
 }
 
+/* The same where there was no listing to make a plan of. */
+static void test_grace_without_listing(void **state _unused_) {
+        Person *leaver;
+        Play play;
+
+        play_setup(&play, 5, "list_interval = \"1min\"; leave = \"delete\"; leave_grace = \"3h\";", "");
+        leaver = &play_directory.people[4];
+        play_start(&play);
+        play_run(play.loop, USEC_PER_HOUR);
+        leaver->disabled = true;
+        play_run(play.loop, 2 * USEC_PER_HOUR);
+        play_umbrella.fail_all = 503;
+        play_run(play.loop, 20 * USEC_PER_MINUTE);
+        leaver->disabled = false;
+        play_run(play.loop, 5 * USEC_PER_MINUTE);
+        leaver->disabled = true;
+        play_run(play.loop, 15 * USEC_PER_MINUTE);
+        play_umbrella.fail_all = 0;
+        play_run(play.loop, 150 * USEC_PER_MINUTE);
+        assert_int_equal(n_deletes(), 0);
+        play_run(play.loop, 35 * USEC_PER_MINUTE);
+        assert_int_equal(n_deletes(), 1);
+        play_teardown(&play);
+}
+
+/* ---- removals that wait for their call ---- */
+
+/* What waited until the read that asks for it is old isn't done, however it began. */
+static void test_removal_without_recent_read(void **state _unused_) {
+        const PlayCall *calls;
+        usec_t last;
+        Play play;
+        size_t n;
+
+        play_setup(&play, 6,
+                   "list_interval = \"24h\"; leave = \"delete\"; leave_grace = \"0s\"; "
+                   "limits = { percent = 100; }; rate = { second = 5; minute = 14; half_hour = 6; };",
+                   "");
+        play_start(&play);
+        play_run(play.loop, 3 * USEC_PER_HOUR);
+        assert_int_equal(play_umbrella.n, 6);
+        play_directory.n = 1;
+        for (unsigned i = 0; i < 3600 && n_deletes() == 0; i++)
+                play_run(play.loop, USEC_PER_SEC);
+        assert_in_range(n_deletes(), 1, 4);
+        last = loop_wall(play.loop);
+        play_directory.state = READ_UNREACHABLE;
+        play_run(play.loop, 3 * USEC_PER_HOUR);
+        calls = play_calls(&n);
+        for (size_t i = 0; i < n; i++)
+                if (str_eq(calls[i].method, "DELETE"))
+                        assert_true(calls[i].at <= last + 10 * USEC_PER_MINUTE);
+        /* With the next one they go on. */
+        play_directory.state = READ_COMPLETE;
+        play_run(play.loop, 3 * USEC_PER_HOUR);
+        assert_int_equal(n_deletes(), 5);
+        play_directory.n = 6;
+        play_teardown(&play);
+}
+
+/* ---- creates that a reload protects ---- */
+
+/* The next plan would take them back; the worker doesn't wait for it. */
+static void test_create_that_is_protected_now(void **state _unused_) {
+        char *pattern = (char *) "p1@example.com", **before;
+        TargetConfig *target;
+        Play play;
+
+        play_setup(&play, 3, "", "");
+        target = &play.config->targets[0];
+        before = target->protect;
+        play_umbrella.fail_posts = 503;
+        play_start(&play);
+        play_run(play.loop, USEC_PER_MINUTE);
+        assert_int_equal(play_counts(&play).waiting, 3);
+        play_directory.state = READ_UNREACHABLE;
+        play_umbrella.fail_posts = 0;
+        target->protect = &pattern;
+        target->n_protect = 1;
+        play_restart(&play);
+        play_run(play.loop, USEC_PER_HOUR);
+        assert_int_equal(play_umbrella.created, 2);
+        assert_false(play_umbrella_has("p1@example.com"));
+        target->protect = before;
+        target->n_protect = 0;
+        play_teardown(&play);
+}
+
 /* ---- roles that nobody knows ---- */
 
 static void renamed_role(const char *method, const char *url, const char *body, PlayAnswer *answer,
@@ -231,6 +319,9 @@ int main(void) {
                 cmocka_unit_test(test_listing_longer_than_polls),
                 cmocka_unit_test(test_return_during_listing),
                 cmocka_unit_test(test_grace_during_listing),
+                cmocka_unit_test(test_grace_without_listing),
+                cmocka_unit_test(test_removal_without_recent_read),
+                cmocka_unit_test(test_create_that_is_protected_now),
                 cmocka_unit_test(test_killed_before_removal),
                 cmocka_unit_test(test_unknown_role),
         };
