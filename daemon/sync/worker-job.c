@@ -340,10 +340,6 @@ static void on_call_done(const Outcome *outcome, bool sent, void *userdata) {
         job_follow(job, &next, &own);
 }
 
-static bool needs_guard(const Job *job) {
-        return call_is_write(job->kind) && job->step != STEP_DELETED;
-}
-
 static int ask_guard(Job *job, ErrCtx *err) {
         Worker *w = job->worker;
         GuardInput in = {
@@ -423,7 +419,7 @@ static void job_call(Job *job, Call call) {
                 job_dead(job, NULL, outcome.detail, job->step == STEP_DELETED);
                 return;
         }
-        if (needs_guard(job)) {
+        if (call_is_write(call) && job->step != STEP_DELETED) {
                 r = ask_guard(job, &err);
                 if (r < 0) {
                         end_after(job, r);
