@@ -48,7 +48,7 @@ def test_right_configuration(runner):
 
 
 def examples():
-    """Those of the manual page and the README, each made a whole configuration: (name, text)."""
+    """Those of the manual page, the README and the sample, each made a whole configuration: (name, text)."""
     with open(f"{SOURCE}/man/idsyncd.conf.5.rst") as page_file, open(f"{SOURCE}/README.md") as readme_file:
         page, readme = page_file.read(), readme_file.read()
     blocks = re.findall(r"::\n\n((?:    .*\n|\n)+)", page)
@@ -62,11 +62,17 @@ def examples():
     assert len(rows) == 2
     for i in (1, 2):
         yield f"readme-{i}", text.replace("{\n", "{\n" + "".join(f"{row[0]} = {row[i]};\n" for row in rows), 1)
+    with open(f"{SOURCE}/conf/idsyncd.conf") as sample_file:
+        sample = sample_file.read()
+    yield "sample", sample
+    primavera = re.search(r"^    ## (\{ name = .*?\n    ## \})$", sample, re.DOTALL | re.MULTILINE)
+    target = re.sub(r"^    ##", "", primavera.group(1), flags=re.MULTILINE)
+    yield "sample-primavera", sample.replace(primavera.group(), f", {target}")
 
 
 @pytest.mark.parametrize("text", [pytest.param(text, id=name) for name, text in examples()])
 def test_examples(runner, text):
-    runner.credentials |= {"ldap-password": "of-nothing"}
+    runner.credentials |= {name: "of-nothing" for name in ("ldap-password", "primavera-user", "primavera-password")}
     runner.write()
     with open(runner.config_path, "w") as out:
         out.write(text)
