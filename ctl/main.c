@@ -190,13 +190,29 @@ static ExitCode run_export(const Arguments *a, ErrCtx *err) {
 
 /* ---- health ---- */
 
+static void print_unknown(const char *why) {
+        struct json_object *doc = json_object_new_object(), *problem = json_object_new_object(),
+                           *problems = json_object_new_array();
+
+        json_object_object_add(problem, "level", json_object_new_string("critical"));
+        json_object_object_add(problem, "target", NULL);
+        json_object_object_add(problem, "text", json_object_new_string(why));
+        json_object_object_add(problem, "do", json_object_new_string("systemctl status idsyncd"));
+        json_object_array_add(problems, problem);
+        json_object_object_add(doc, "version", json_object_new_int(1));
+        json_object_object_add(doc, "health", json_object_new_int(HEALTH_UNKNOWN));
+        json_object_object_add(doc, "problems", problems);
+        print_json(doc);
+        json_object_put(doc);
+}
+
 static ExitCode run_health(const Arguments *a, ErrCtx *err) {
         struct json_object *doc = NULL;
         int health;
 
         if (ask_status(a, &doc, err) != EXIT_IN_STEP) {
                 if (a->json)
-                        puts("{\"version\":1,\"health\":3,\"problems\":[]}");
+                        print_unknown(err->text);
                 else
                         show_unknown_health(err->text);
                 return (ExitCode) HEALTH_UNKNOWN;

@@ -9,6 +9,7 @@
 #include "service/bus.h"
 #include "service/notify.h"
 #include "store/store-budget.h"
+#include "store/store-ledger.h"
 #include "store/store-queue.h"
 #include "sync/applied.h"
 #include "sync/engine.h"
@@ -49,15 +50,22 @@ static void append_count(StrBuf *out, const char *target, size_t n, const char *
                 strbuf_printf(out, "; %s: %zu %s", target, n, what);
 }
 
+static void append_held(const Manager *m, const char *target, HeldSlot slot, StrBuf *out) {
+        _cleanup_(held_plan_freep) HeldPlan *held = NULL;
+
+        if (store_held_get(m->store, target, slot, &held) >= 0 && held)
+                strbuf_printf(out, "; %s: plan %s held", target, held->hash);
+}
+
 static void append_target(Manager *m, const Remote *remote, StrBuf *out) {
         const RemoteReport *report = remote_report(remote);
         const char *name = remote_config(remote)->name;
         usec_t parked = remote_parked(remote, NULL, NULL);
         char text[USEC_FORMAT_MAX];
 
-        if (report->state == REMOTE_HELD)
-                strbuf_printf(out, "; %s: plan %s held", name, report->held->hash);
-        else if (report->state == REMOTE_PAUSED)
+        append_held(m, name, HELD_PLAN, out);
+        append_held(m, name, HELD_REVERT, out);
+        if (report->state == REMOTE_PAUSED)
                 strbuf_printf(out, "; %s: paused", name);
         else if (report->state == REMOTE_INCOMPLETE || report->state == REMOTE_UNREACHABLE)
                 strbuf_printf(out, "; %s: %s: %.*s", name, remote_state_to_string(report->state), REASON_MAX,

@@ -201,8 +201,8 @@ static void add_held(const View *v, Problems *p, const char *name, HeldSlot slot
                 return;
         snprintf(act, sizeof(act), "idsyncctl plan %s; then idsyncctl approve %s, or reject %s", name,
                  held->hash, held->hash);
-        add(p, LEVEL_WARNING, name, act, "plan %s with %zu %s is held: %s", held->hash, held->n_actions,
-            held->n_actions == 1 ? "action" : "actions", held->reason);
+        add(p, LEVEL_WARNING, name, act, "plan %s with %zu %s is held: %s%s", held->hash, held->n_actions,
+            held->n_actions == 1 ? "action" : "actions", slot == HELD_REVERT ? "it " : "", held->reason);
 }
 
 /* Nothing is wrong, and an operator should know. */

@@ -273,10 +273,11 @@ def test_explain(make_daemon, bus, slapd, company, standin):
 
 
 def test_explain_what_waits(make_daemon, bus, company, standin):
-    make_daemon(first_plan="hold")
+    _, daemon = make_daemon(first_plan="hold")
     held = bus.ask("status")["targets"][0]["held"]["hash"]
     assert f"held plan {held}" in bus.ctl("explain", company.people[4].dn, expect=0).out
     bus.ctl("pause", expect=0)
+    daemon.wait_status(f"umbrella: plan {held} held; umbrella: paused")
     bus.ctl("approve", held, expect=0)
     doc = wait_for(lambda: (d := bus.ask("explain", company.people[4].id))["targets"][0]["queued"] and d, 10, "the queue")
     assert 1 <= doc["targets"][0]["position"] <= 10 and "paused" in doc["targets"][0]["next"]
@@ -423,6 +424,8 @@ def test_no_daemon(bus):
     result = bus.ctl("approve", "0123456789ab", expect=8)
     assert "idsyncd --once --approve" in result.err
     assert bus.ctl("status", "--json", expect=8).out == ""
+    health = bus.ask("health", expect=3)
+    assert health["health"] == 3 and "idsyncd isn't running" in health["problems"][0]["text"]
 
 
 def test_reload_keeps_the_bus(make_daemon, bus):

@@ -37,7 +37,7 @@ def next_of(bus, person):
 
 
 def test_creations(make_daemon, bus, slapd, company, standin):
-    make_daemon()
+    _, daemon = make_daemon()
     cycle = wait_done(bus, 10)[0]["cycle"]
     compared(bus, "ok")
     plan = revert(bus, cycle)
@@ -45,6 +45,7 @@ def test_creations(make_daemon, bus, slapd, company, standin):
     assert [(n["address"], "last active" in n["reason"]) for n in plan["not"]] == [(company.people[0].email, True)]
 
     # Held, shown, and by no means done.
+    daemon.wait_status(f"umbrella: plan {plan['hash']} held")
     status = bus.ctl("status", expect=6)
     assert plan["hash"] in status.out and f"idsyncctl approve {plan['hash']}" in status.out
     shown = bus.ctl("plan", expect=6).out
