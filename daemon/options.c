@@ -152,8 +152,8 @@ static int parse_value(Options *o, int c, const char *value, ErrCtx *err) {
         case OPT_LOG_LEVEL:
                 o->log_level = log_level_from_string(value);
                 return o->log_level < 0 ? usage(err,
-                                                "--log-level %s: unknown; use debug, info, notice, warning "
-                                                "or err",
+                                                "--log-level %s: unknown; use debug, info, notice, warning, "
+                                                "err or crit",
                                                 value)
                                         : 0;
         case OPT_LOG_TARGET:
@@ -189,14 +189,15 @@ static int parse_flag(Options *o, int c) {
 
 static int check_combination(const Options *o, bool wait_given, ErrCtx *err) {
         const struct { bool given; const char *name; } with_once[] = {
-                { o->dry_run, "--dry-run" }, { o->json && !o->check, "--json" }, { o->full, "--full" },
-                { o->n_approvals > 0, "--approve" }, { wait_given, "--wait" }, { o->reset, "--reset" },
-                { o->target, "--target" },
+                { o->dry_run, "--dry-run" }, { o->full, "--full" }, { o->n_approvals > 0, "--approve" },
+                { wait_given, "--wait" }, { o->reset, "--reset" }, { o->target, "--target" },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(with_once); i++)
                 if (with_once[i].given && !o->once)
                         return usage(err, "%s goes with --once", with_once[i].name);
+        if (o->json && !o->once && !o->check)
+                return usage(err, "%s goes with --once or --check", "--json");
         if (o->once + o->check + o->check_config > 1)
                 return usage(err, "%s, --check and --once are three jobs: give one of them",
                              "--check-config");

@@ -183,7 +183,7 @@ def test_credential_with_one_line_end(idsyncd, standin):
     (["--frobnicate"], "--frobnicate"),
     (["--once", "surplus"], "surplus"),
     (["--dry-run"], "--once"),
-    (["--json"], "--once"),
+    (["--json"], "--once or --check"),
     (["--full"], "--once"),
     (["--wait", "5s"], "--once"),
     (["--approve", "0123456789ab"], "--once"),
