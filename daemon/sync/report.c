@@ -235,6 +235,13 @@ static void put_blocked(StrBuf *out, const Plan *plan) {
         }
 }
 
+/* Always a text. */
+static void put_text(StrBuf *out, const char *key, const char *value) {
+        strbuf_json(out, key);
+        strbuf_putc(out, ':');
+        strbuf_json(out, value ? value : "");
+}
+
 static void put_drift(StrBuf *out, const Plan *plan) {
         for (size_t i = 0; plan && i < plan->n_drift; i++) {
                 strbuf_puts(out, i > 0 ? ",{" : "{");
@@ -244,9 +251,9 @@ static void put_drift(StrBuf *out, const Plan *plan) {
                 strbuf_putc(out, ',');
                 report_put_pair(out, "field", plan->drift[i].field);
                 strbuf_putc(out, ',');
-                report_put_pair(out, "directory", plan->drift[i].directory);
+                put_text(out, "directory", plan->drift[i].directory);
                 strbuf_putc(out, ',');
-                report_put_pair(out, "account", plan->drift[i].account);
+                put_text(out, "account", plan->drift[i].account);
                 strbuf_putc(out, '}');
         }
 }
