@@ -4,12 +4,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/audit.h>
+#include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/landlock.h>
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -41,8 +43,7 @@ const char *__lsan_default_suppressions(void) {
 /* ---- Landlock: see landlock(7) ---- */
 
 #define READ_ONLY (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR)
-/* All rights of the first version; what later ones added (moving, truncating) needs one of these first,
- * or harms nothing here. */
+/* All rights of the first version; what later ones added is refused by it (moving), or by seccomp. */
 #define ALL_RIGHTS                                                                                       \
         (LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_WRITE_FILE | READ_ONLY |                        \
          LANDLOCK_ACCESS_FS_REMOVE_DIR | LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_MAKE_CHAR | \
@@ -128,9 +129,11 @@ static int enter_landlock(const char *ca_file) {
 #define RETURN(action) BPF_STMT(BPF_RET | BPF_K, (action))
 #define DENY RETURN(SECCOMP_RET_ERRNO | EPERM)
 #define DENY_CALL(nr) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (nr), 0, 1), DENY
+/* The last one of Linux 6.1. */
+#define NEWEST_CALL 450
 
 /* A list of what is refused: resolver modules and TLS libraries make too many different calls for a list
- * of what is allowed. */
+ * of what is allowed. What came later is refused as an older kernel would. */
 static const struct sock_filter filter[] = {
                 LOAD(FIELD(arch)),
                 BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ARCHITECTURE, 1, 0),
@@ -140,6 +143,8 @@ static const struct sock_filter filter[] = {
                 BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, X32_BIT, 0, 1),
                 DENY,
 #endif
+                BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, NEWEST_CALL, 0, 1),
+                RETURN(SECCOMP_RET_ERRNO | ENOSYS),
 #if !LEAK_CHECKER
                 /* Threads may be made (a resolver's), processes may not. glibc falls back from clone3, whose
                  * flags can't be seen, to clone. */
@@ -160,6 +165,34 @@ static const struct sock_filter filter[] = {
                 BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_NETLINK, 1, 0),
                 RETURN(SECCOMP_RET_ERRNO | EAFNOSUPPORT),
                 RETURN(SECCOMP_RET_ALLOW),
+                /* Typing into the terminal of who runs it by hand. */
+                BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_ioctl, 0, 5),
+                LOAD(FIELD(args[1])),
+                BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, TIOCSTI, 1, 0),
+                BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, TIOCLINUX, 0, 1),
+                DENY,
+                RETURN(SECCOMP_RET_ALLOW),
+                /* What works by path, on files of the same user, and isn't Landlock's. */
+                DENY_CALL(SYS_truncate),
+                DENY_CALL(SYS_fchmod),
+                DENY_CALL(SYS_fchmodat),
+                DENY_CALL(SYS_fchown),
+                DENY_CALL(SYS_fchownat),
+                DENY_CALL(SYS_utimensat),
+                DENY_CALL(SYS_setxattr),
+                DENY_CALL(SYS_lsetxattr),
+                DENY_CALL(SYS_fsetxattr),
+                DENY_CALL(SYS_removexattr),
+                DENY_CALL(SYS_lremovexattr),
+                DENY_CALL(SYS_fremovexattr),
+#ifdef SYS_chmod
+                DENY_CALL(SYS_chmod),
+                DENY_CALL(SYS_chown),
+                DENY_CALL(SYS_lchown),
+                DENY_CALL(SYS_utime),
+                DENY_CALL(SYS_utimes),
+                DENY_CALL(SYS_futimesat),
+#endif
 #ifdef SYS_fork
                 DENY_CALL(SYS_fork),
                 DENY_CALL(SYS_vfork),
@@ -216,10 +249,19 @@ static int enter_seccomp(void) {
 
 #endif
 
+/* By hand it may be root's. */
+static void drop_capabilities(void) {
+        struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+        const struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {{0}};
+
+        (void) syscall(SYS_capset, &header, none);
+}
+
 int sandbox_enter(const DirectoryConfig *directory, Output *out) {
         struct rlimit none = {0, 0};
         int r;
 
+        drop_capabilities();
         (void) prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
         (void) setrlimit(RLIMIT_CORE, &none);
         if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
