@@ -260,7 +260,7 @@ const Account *accounts_by_login(const Accounts *accounts, const char *login) {
         for (size_t i = 0; login && i < accounts->n; i++) {
                 const Account *a = &accounts->items[i];
 
-                if (!a->login || strcasecmp(a->login, login) != 0)
+                if (!a->login || !login_equal(a->login, login))
                         continue;
                 if (strcmp(a->login, login) == 0)
                         return a;

@@ -5,6 +5,7 @@
 #include <idn2.h>
 #include <stdint.h>
 #include <string.h>
+#include <strings.h>
 #include <unicase.h>
 #include <unictype.h>
 #include <uninorm.h>
@@ -124,6 +125,36 @@ static uint8_t *fold(const char *text, size_t len, size_t *ret_len) {
         if (!nfc)
                 return NULL;
         return u8_casefold(nfc, nfc_len, NULL, UNINORM_NFC, NULL, ret_len);
+}
+
+static bool is_ascii(const char *text) {
+        while (*text && (uint8_t) *text < 0x80)
+                text++;
+        return !*text;
+}
+
+char *login_key(const char *login) {
+        size_t len;
+        char *key;
+
+        if (!is_ascii(login) && utf8_is_valid(login, strlen(login)))
+                return (char *) fold(login, strlen(login) + 1, &len);
+        key = strdup(login);
+        for (char *c = key; c && *c; c++)
+                if (*c >= 'A' && *c <= 'Z')
+                        *c = (char) (*c - 'A' + 'a');
+        return key;
+}
+
+bool login_equal(const char *a, const char *b) {
+        _cleanup_(freep) char *ka = NULL, *kb = NULL;
+        bool same = strcasecmp(a, b) == 0;
+
+        if (same || (is_ascii(a) && is_ascii(b)))
+                return same;
+        ka = login_key(a);
+        kb = login_key(b);
+        return !ka || !kb || str_eq(ka, kb);
 }
 
 static int key_domain(const char *domain, size_t len, char *ret, size_t size, ErrCtx *err) {

@@ -20,6 +20,12 @@ int address_key_buf(const char *address, char ret[static ADDRESS_MAX + 1], ErrCt
 /* The same, owned by the caller; without the reason. */
 int address_key(const char *address, char **ret);
 
+/* A login as a key: NFC, full case folding. How an API compares logins isn't told, and who isn't found by
+ * one would be overwritten. Allocated; NULL: out of memory. */
+char *login_key(const char *login);
+/* By their keys; true too when memory runs out. Plain ASCII is dealt with without allocating. */
+bool login_equal(const char *a, const char *b);
+
 /* Does a pattern of `protect` fit? '*' stands for any run of characters; the pattern's other characters
  * are compared as keys are (a domain may be written either way, in letters or in A-labels). key: of an
  * address, or a login that is none; NULL: false. When memory runs out: true, which protects. */

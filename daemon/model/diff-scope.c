@@ -104,14 +104,11 @@ static int set_key(Diff *d, const Person *p, Row *row) {
         return row->key ? 0 : -ENOMEM;
 }
 
-/* ASCII alone; NULL: out of memory. */
-static const char *lower(Diff *d, const char *text) {
-        char *copy = arena_strdup(d->arena, text);
+/* NULL: out of memory. */
+static const char *keep_login_key(Diff *d, const char *login) {
+        _cleanup_(freep) char *key = login_key(login);
 
-        for (char *c = copy; c && *c; c++)
-                if (*c >= 'A' && *c <= 'Z')
-                        *c = *c - 'A' + 'a';
-        return copy;
+        return key ? arena_strdup(d->arena, key) : NULL;
 }
 
 static int set_login(Diff *d, const Person *p, Row *row) {
@@ -119,7 +116,7 @@ static int set_login(Diff *d, const Person *p, Row *row) {
 
         if (!d->can->needs_login || str_empty(login) || p->unreadable >> PERSON_LOGIN & 1)
                 return 0;
-        row->login = lower(d, login);
+        row->login = keep_login_key(d, login);
         return row->login ? 0 : -ENOMEM;
 }
 
@@ -139,7 +136,7 @@ static int index_logins(Diff *d) {
         for (uint32_t i = 0; i < accounts->n && r >= 0; i++) {
                 if (!accounts->items[i].login)
                         continue;
-                d->logins[i] = lower(d, accounts->items[i].login);
+                d->logins[i] = keep_login_key(d, accounts->items[i].login);
                 r = d->logins[i] ? strindex_add(&d->by_login, d->logins, i, &known) : -ENOMEM;
         }
         return r < 0 ? r : 0;

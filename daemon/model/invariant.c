@@ -139,12 +139,12 @@ static bool is_own_user(const InvariantInput *in) {
 
         if (!own)
                 return false;
-        if (in->account && in->account->login && strcasecmp(in->account->login, own) == 0)
+        if (in->account && in->account->login && login_equal(in->account->login, own))
                 return true;
-        if (in->action->remote_id && strcasecmp(in->action->remote_id, own) == 0)
+        if (in->action->remote_id && login_equal(in->action->remote_id, own))
                 return true;
         return in->action->has_after && in->action->after.login &&
-               strcasecmp(in->action->after.login, own) == 0;
+               login_equal(in->action->after.login, own);
 }
 
 static bool link_allows(const InvariantInput *in) {

@@ -57,8 +57,6 @@ static const OutcomeRow rows[] = {
         { EVERY, WHOLE | LOST, 503, 503, NULL, OUTCOME_TRANSIENT, 0, NULL },
         { BIT(CALL_LIST), BIT(HTTP_TOO_LARGE), STATUS_ANY, NULL, OUTCOME_TRANSIENT, 0,
           "a listing may have max_listing" },
-        { READS, LOST, STATUS_ANY, NULL, OUTCOME_TRANSIENT, 0, NULL },
-        { WRITES, LOST, STATUS_ANY, NULL, OUTCOME_UNCERTAIN, 0, NULL },
 
         /* Success */
         { BIT(CALL_JOB), WHOLE, 202, 202, body_is_no_page, OUTCOME_OK, 0, NULL },

@@ -106,7 +106,7 @@ static int decode_user(const TargetConfig *target, const Action *action, const H
                 r = primavera_read_user(target, object, &scratch, &a, err);
         if (r < 0)
                 return r;
-        if (asked && strcasecmp(asked, a.login) != 0)
+        if (asked && !login_equal(asked, a.login))
                 return err_set(err, -EBADMSG, 0, "$.loginId is another one than was asked for");
         /* The link knows it in its own spelling. */
         if (action && action->remote_id)
@@ -131,7 +131,7 @@ static struct json_object *find_in_array(struct json_object *array, const char *
 
                 if (json_object_is_type(user, json_type_object) &&
                     json_get_string(user, "loginId", &is, NULL) >= 0 && is &&
-                    strcasecmp(is, login) == 0)
+                    login_equal(is, login))
                         return user;
         }
         return NULL;
@@ -145,7 +145,7 @@ static struct json_object *find_user(struct json_object *root, const char *login
                 return find_in_array(root, login);
         if (!json_object_is_type(root, json_type_object))
                 return NULL;
-        if (json_get_string(root, "loginId", &is, NULL) >= 0 && is && strcasecmp(is, login) == 0)
+        if (json_get_string(root, "loginId", &is, NULL) >= 0 && is && login_equal(is, login))
                 return root;
         json_object_object_foreach(root, key, value) {
                 (void) key;
@@ -393,7 +393,7 @@ static const char *auto_refusal(struct json_object *root, const char *login, Are
         const char *words;
 
         json_object_object_foreach(root, key, value)
-                if (!found && strcasecmp(key, login) == 0) {
+                if (!found && login_equal(key, login)) {
                         found = value;
                         if (!value)
                                 return NULL;

@@ -151,6 +151,7 @@ static void test_logins(void **state) {
         assert_string_equal(accounts_by_login(accounts, "JSmith")->address, "a@example.com");
         assert_null(accounts_by_login(accounts, "jsmit"));
         assert_null(accounts_by_login(accounts, NULL));
+        assert_null(accounts_by_login(accounts, "jsm\xc3\x8fth"));
         assert_string_equal(accounts->items[1].roles[0], "B");
         assert_string_equal(accounts->items[1].roles[1], "C");
         assert_string_equal(accounts->items[0].number, "7");

@@ -61,6 +61,28 @@ static void test_unicode(void **state) {
         same(" \xc2\xa0 a@example.com \xc2\xa0 ", "a@example.com");
 }
 
+static void test_logins(void **state) {
+        static const struct { const char *a, *b; bool same; } cases[] = {
+                { "JSmith", "jsmith", true },
+                { "jsmith", "jsmit", false },
+                { "M\xc3\x9cLLER", "m\xc3\xbcller", true },
+                { "mu\xcc\x88ller", "M\xc3\x9cLLER", true },
+                { "m\xc3\xbcller", "muller", false },
+                /* Not UTF-8: as it is. */
+                { "m\xfcller", "M\xfcLLER", true },
+                { "m\xfcller", "M\xdcLLER", false },
+        };
+
+        (void) state;
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                _cleanup_(freep) char *a = login_key(cases[i].a), *b = login_key(cases[i].b);
+
+                assert_int_equal(login_equal(cases[i].a, cases[i].b), cases[i].same);
+                assert_int_equal(login_equal(cases[i].b, cases[i].a), cases[i].same);
+                assert_int_equal(str_eq(a, b), cases[i].same);
+        }
+}
+
 static void test_domains(void **state) {
         (void) state;
         same("a@m\xc3\xbcnchen.example", "a@xn--mnchen-3ya.example");
@@ -193,6 +215,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_ascii),
                 cmocka_unit_test(test_unicode),
+                cmocka_unit_test(test_logins),
                 cmocka_unit_test(test_domains),
                 cmocka_unit_test(test_refused),
                 cmocka_unit_test(test_growth),

@@ -898,6 +898,14 @@ static void test_login_taken(void **state) {
                             "the login ALICE is that of the account with the address other@example.com");
         can.needs_login = false;
         only(ACTION_CREATE, "alice");
+        /* Any letter has a case. */
+        can.needs_login = true;
+        accounts->items[0].login = accounts->items[0].remote_id = "M\xc3\x9cLLER";
+        only(ACTION_CREATE, "alice");
+        people->items[0].field[PERSON_LOGIN] = "m\xc3\xbcller";
+        run();
+        assert_int_equal(plan->n_actions, 0);
+        assert_non_null(strstr(plan->blocked[0].reason, "the login M\xc3\x9cLLER is that of the account"));
 }
 
 static void test_protected(void **state) {

@@ -235,6 +235,36 @@ static void test_two_at_once(void **state) {
 }
 
 /* Without the account its link says which role it had. */
+/* Where an account has several roles an update may take one away. */
+static void test_last_of_several_roles(void **state) {
+        static const char *const both[] = { "full admin", "P6" }, *const less[] = { "P6" },
+                *const spelt[] = { "P6", "FULL ADMIN" };
+        Action other;
+
+        (void) state;
+        accounts->items[0].role = accounts->items[1].role = NULL;
+        accounts->items[1].status = "Active";
+        accounts->items[0].roles = accounts->items[1].roles = both;
+        accounts->items[0].n_roles = accounts->items[1].n_roles = 2;
+        action = (Action){ .kind = ACTION_UPDATE, .person = "carol", .remote_id = "1",
+                           .address = "alice@example.com", .has_after = true,
+                           .after = { .roles = less, .n_roles = 1 } };
+        tie.remote_id = "1";
+        holds();
+        other = action;
+        other.remote_id = "2";
+        prepare();
+        last_of_free(last_of);
+        in.last_of = last_of = last_of_new(&target, accounts, &other, 1);
+        assert_non_null(invariant_breach(&in, NULL));
+        accounts->items[1].disabled = true;
+        breaks(NOTE_LAST_OF);
+        action.after = (AccountState){ .roles = spelt, .n_roles = 2 };
+        holds();
+        action.after = (AccountState){ .first_name = "New" };
+        holds();
+}
+
 static void test_last_of_unlisted(void **state) {
         (void) state;
         admin("9");
@@ -271,6 +301,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_own_user, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_last_of, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_two_at_once, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_last_of_several_roles, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_last_of_unlisted, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_last_of_fresh, setup, teardown),
         };

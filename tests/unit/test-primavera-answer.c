@@ -57,12 +57,15 @@ static const Case cases[] = {
         { WRITES, HTTP_DONE, 200, PAGE, OUTCOME_UNCERTAIN, 0, "isn't the API" },
 
         /* Redirects */
-        { READS, HTTP_DONE, 302, "", OUTCOME_TRANSIENT, 0, "redirect" },
-        { WRITES, HTTP_DONE, 307, "", OUTCOME_TRANSIENT, 0, "redirect" },
-        { WRITES, HTTP_DONE, 303, "", OUTCOME_UNCERTAIN, 0, "redirect" },
+        { READS, HTTP_DONE, 302, "", OUTCOME_TRANSIENT, 0, "redirects are refused" },
+        { WRITES, HTTP_DONE, 301, "", OUTCOME_TRANSIENT, 0, "redirects are refused" },
+        { WRITES, HTTP_DONE, 307, "", OUTCOME_TRANSIENT, 0, "redirects are refused" },
+        { WRITES, HTTP_DONE, 302, "", OUTCOME_UNCERTAIN, 0, "redirects are refused" },
+        { WRITES, HTTP_DONE, 303, "", OUTCOME_UNCERTAIN, 0, "redirects are refused" },
 
         /* Rights */
         { TOKEN, HTTP_DONE, 401, "", OUTCOME_AUTH, 0, "name and password" },
+        { TOKEN, HTTP_DONE, 403, "", OUTCOME_AUTH, 0, "the tenant" },
         { TOKEN, HTTP_DONE, 400, INVALID, OUTCOME_AUTH, 0, "tenant" },
         { TOKEN, HTTP_DONE, 404, "", OUTCOME_TRANSIENT, 0, "url and tenant" },
         { LIST | WRITES, HTTP_DONE, 404, "Not Found", OUTCOME_AUTH, 0, "the right" },
@@ -82,6 +85,8 @@ static const Case cases[] = {
         { UPSERT, HTTP_DONE, 423, "", OUTCOME_THROTTLED, HINT_JOB_RUNNING, NULL },
         { UPSERT, HTTP_DONE, 400, INVALID, OUTCOME_REJECTED, HINT_JOB_RUNNING, INVALID },
         { UPSERT, HTTP_DONE, 400, "", OUTCOME_REJECTED, HINT_JOB_RUNNING, NULL },
+        { UPSERT, HTTP_DONE, 400, "<p>a job is running</p>", OUTCOME_REJECTED, 0, NULL },
+        { UPSERT, HTTP_DONE, 400, "still running", OUTCOME_REJECTED, 0, NULL },
         { UPSERT, HTTP_DONE, 400, "The job title is too long", OUTCOME_REJECTED, 0, "title" },
         { RESET, HTTP_DONE, 400, "a job is running", OUTCOME_REJECTED, 0, NULL },
 
@@ -89,6 +94,8 @@ static const Case cases[] = {
         { CHANGES | RESET, HTTP_DONE, 400, INVALID, OUTCOME_REJECTED, 0, INVALID },
         { WRITES, HTTP_DONE, 413, "{\"message\":\"too much\"}", OUTCOME_REJECTED, 0, "too much" },
         { WRITES, HTTP_DONE, 408, "", OUTCOME_TRANSIENT, 0, NULL },
+        { ALL, HTTP_DONE, 421, "", OUTCOME_TRANSIENT, 0, NULL },
+        { ALL, HTTP_DONE, 425, "", OUTCOME_TRANSIENT, 0, NULL },
         { LIST, HTTP_DONE, 406, "", OUTCOME_TRANSIENT, 0, NULL },
         { WRITES, HTTP_DONE, 500, "Underlying Identity Management System threw an error", OUTCOME_UNCERTAIN,
           0, "500" },

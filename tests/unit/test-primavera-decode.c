@@ -167,6 +167,8 @@ static void test_user(void **state) {
         assert_int_equal(a->n_roles, 1);
         assert_string_equal(a->company, "{\"id\":7,\"name\":\"other\",\"displayName\":\"Other\"}");
 
+        assert_int_equal(decode(CALL_GET, NULL, text("{\"loginId\":\"x\",\"emailAddress\":\"\"}")), 0);
+        assert_true(!a->address && !a->key);
         assert_int_equal(decode(CALL_GET, NULL, fixture("user-bare.json")), 0);
         assert_true(!a->address && !a->key && !a->number && !a->password_reset && a->n_roles == 0);
 }
@@ -183,6 +185,8 @@ static void test_bad_users(void **state) {
                 { "{\"loginId\":\"jsmith\",\"roles\":{}}", "roles" },
                 { "{\"loginId\":\"jsmith\",\"roles\":[{}]}", "without a name" },
                 { "{\"loginId\":\"jsmith\",\"roles\":[null]}", "without a name" },
+                { "{\"loginId\":\"jsmith\",\"roles\":[\"a\\u0000b\"]}", "without a name" },
+                { "{\"loginId\":\"jsmith\",\"roles\":[{\"name\":7}]}", "name" },
                 { "{\"loginId\":\"other\"}", "another" },
         };
 
@@ -306,6 +310,9 @@ static void test_changes(void **state) {
                 assert_int_equal(decode(CALL_STATUS, &update, text(fine[i])), 0);
                 assert_false(answer.failed);
         }
+        assert_int_equal(decode(CALL_UNLOCK, &update,
+                                text("{\"loginId\":\"JSMITH\",\"statusInfoOK\":false}")), 0);
+        assert_true(answer.failed);
         assert_int_equal(decode(CALL_UNLOCK, &update, text(no)), 0);
         assert_true(answer.failed);
         assert_string_equal(answer.words, "no");

@@ -120,12 +120,13 @@ static void is_created(void) {
 
 static const Answer taken = { .memo = "95733", .running = true }, running = { .running = true }, silent =
         { 0 };
-static const Answer did = { .did = true, .has_account = true }, failed =
+static const Answer did = { .did = true, .has_account = true }, unnamed = { .did = true }, failed =
         { .failed = true, .words = "no licence" };
 
 /* ---- create ---- */
 
 static void test_create_begins(void **state) {
+        static const char *const bad[] = { "..", ".", "", NULL };
         Action a = create;
 
         (void) state;
@@ -140,9 +141,16 @@ static void test_create_begins(void **state) {
         begin(STEP_JOB, "!words");
         is(FLOW_LOOK, STEP_JOB);
         in.action = &a;
-        a.after.login = "..";
+        for (size_t i = 0; i < ELEMENTSOF(bad); i++) {
+                a.after.login = bad[i];
+                begin(STEP_START, NULL);
+                is_dead("can't be a login");
+        }
+        a.kind = ACTION_ADOPT;
         begin(STEP_START, NULL);
-        is_dead("can't be a login");
+        is(FLOW_DONE, STEP_START);
+        assert_int_equal(next.link, LINK_PUT);
+        assert_int_equal(next.origin, LINK_ADOPTED);
 }
 
 static void test_create_sent(void **state) {
@@ -206,6 +214,7 @@ static void test_create_busy(void **state) {
         in.wall = START_TIME + 3 * USEC_PER_MINUTE;
         after(STEP_SENT, CALL_UPSERT, &maybe, NULL);
         is_dead("Invalid input");
+        assert_string_equal(next.memo, "- 0 1");
 
         after(STEP_SENT, CALL_GET, &not_found, NULL);
         is_call(FLOW_CALL, STEP_SENT, CALL_UPSERT);
@@ -240,6 +249,8 @@ static void test_create_polled(void **state) {
         is(FLOW_LOOK, STEP_JOB);
         assert_string_equal(next.memo, "");
         after(STEP_JOB, CALL_JOB, &not_found, NULL);
+        is(FLOW_LOOK, STEP_JOB);
+        after(STEP_JOB, CALL_JOB, &ok, &unnamed);
         is(FLOW_LOOK, STEP_JOB);
         /* Never back to waiting, from where it could be dropped. */
         in.wall = START_TIME + USEC_PER_HOUR;
@@ -309,6 +320,11 @@ static void test_create_job_seen(void **state) {
         seen(STEP_JOB, NULL, NULL, false);
         is_call(FLOW_CALL, STEP_SENT, CALL_UPSERT);
         assert_string_equal(next.memo, "95733 1700000000000000 1");
+        /* The next job is another one, and counts on. */
+        in.memo = "95732 1600000000000000 1";
+        after(STEP_SENT, CALL_UPSERT, &ok, &taken);
+        is_call(FLOW_WAIT, STEP_JOB, CALL_JOB);
+        assert_string_equal(next.memo, "95733 1700000000000000 1");
         in.memo = "95733 1700000000000000 2";
         seen(STEP_JOB, NULL, NULL, false);
         is_dead("without a word");
@@ -322,6 +338,9 @@ static void test_create_job_seen(void **state) {
         seen(STEP_JOB, &ours, &ours, false);
         is_created();
         assert_string_equal(next.detail, "Primavera said: User not created");
+        in.memo = "what is that";
+        seen(STEP_JOB, NULL, NULL, false);
+        is_call(FLOW_CALL, STEP_SENT, CALL_UPSERT);
         in.memo = MEMO;
         seen(STEP_JOB, &ours, &ours, false);
         is_created();
@@ -380,6 +399,7 @@ static void test_update(void **state) {
         static const char *const full[] = { "Foreign", "P6" }, *const more[] = { "P6", "Unifier" },
                 *const less[] = { "Foreign" },
                           *const fine[] = { "Another", "P6" };
+        Action u = update;
         Answer a;
 
         (void) state;
@@ -409,6 +429,18 @@ static void test_update(void **state) {
         a = got(false, false, full, 2, NULL);
         after(STEP_START, CALL_GET, &ok, &a);
         is_dead("(none)");
+        /* Nothing to compare with; and no roles that are stated. */
+        u.has_before = false;
+        in.action = &u;
+        a = got(false, false, full, 2, "third@example.com");
+        after(STEP_START, CALL_GET, &ok, &a);
+        is_call(FLOW_CALL, STEP_START, CALL_UPSERT);
+        u.after.roles = NULL;
+        u.after.n_roles = 0;
+        a = got(false, false, more, 2, "New@example.com");
+        after(STEP_START, CALL_GET, &ok, &a);
+        is(FLOW_DONE, STEP_START);
+        in.action = &update;
         after(STEP_START, CALL_GET, &not_found, NULL);
         is(FLOW_LOOK, STEP_START);
         after(STEP_START, CALL_GET, &transient, NULL);
@@ -523,6 +555,33 @@ static void test_enable(void **state) {
         is(FLOW_DONE, STEP_START);
 }
 
+/* What gives roles back with it. */
+static void test_enable_with_roles(void **state) {
+        static const char *const mine[] = { "P6" };
+        Action e = enable;
+        Answer a;
+
+        (void) state;
+        e.after.roles = mine;
+        e.after.n_roles = 1;
+        in.action = &e;
+        a = got(true, false, NULL, 0, "a@example.com");
+        after(STEP_START, CALL_GET, &ok, &a);
+        is_call(FLOW_CALL, STEP_START, CALL_STATUS);
+        after(STEP_START, CALL_STATUS, &ok, &silent);
+        is_call(FLOW_CALL, STEP_ROLES, CALL_GET);
+        after(STEP_ROLES, CALL_GET, &ok, &a);
+        is_dead("stays disabled");
+        a = got(false, false, NULL, 0, "a@example.com");
+        after(STEP_ROLES, CALL_GET, &ok, &a);
+        is_call(FLOW_CALL, STEP_ROLES, CALL_UPSERT);
+        after(STEP_START, CALL_GET, &ok, &a);
+        is_call(FLOW_CALL, STEP_ROLES, CALL_UPSERT);
+        a = got(false, false, mine, 1, "a@example.com");
+        after(STEP_ROLES, CALL_GET, &ok, &a);
+        is(FLOW_DONE, STEP_ROLES);
+}
+
 static void test_unlock(void **state) {
         Action unlock = enable;
         Answer a;
@@ -570,6 +629,7 @@ int main(void) {
                 TEST(test_change_job),
                 TEST(test_disable),
                 TEST(test_enable),
+                TEST(test_enable_with_roles),
                 TEST(test_unlock),
                 TEST(test_applications_are_named),
                 TEST(test_unknown),

@@ -150,6 +150,17 @@ static void test_update(void **state) {
         builds(&in, "POST", BASE "/v3/user",
                "{\"modified\":[{\"loginId\":\"JSMITH\",\"firstName\":\"Jane\"," COMPANY "}]}");
 
+        /* A role of ours that is wanted and there stays as it was found, too. */
+        a.after = (AccountState){ .roles = plan, .n_roles = 2 };
+        in.document = "{\"loginId\":\"JSMITH\",\"organization\":{},"
+                      "\"roles\":[{\"name\":\"P6\",\"userAccessType\":\"odd\"}]}";
+        builds(&in, "POST", BASE "/v3/user",
+               "{\"modified\":[{\"loginId\":\"JSMITH\",\"organization\":{},"
+               "\"roles\":[{\"name\":\"P6\",\"userAccessType\":\"odd\"}]}]}");
+        in.document = "{\"loginId\":\"JSMITH\",\"organization\":null,\"roles\":null}";
+        builds(&in, "POST", BASE "/v3/user",
+               "{\"modified\":[{\"loginId\":\"JSMITH\"," COMPANY ",\"roles\":[{\"name\":\"P6\"}]}]}");
+
         in.document = NULL;
         refused(&in);
         in.document = "{}";
@@ -177,9 +188,16 @@ static void test_disable_and_enable(void **state) {
         builds(&in, "PUT", BASE "/v3/user/change-status",
                "[{\"id\":\"3336\"," SENT_HEAD "\"disabled\":false,\"locked\":true," SENT_TAIL
                "\"roles\":[" FOREIGN ",{\"name\":\"Unifier\"}],\"odd\":[1]}]");
+        a.after = (AccountState){ .roles = wanted, .n_roles = 1 };
+        in.call = CALL_UPSERT;
+        builds(&in, "POST", BASE "/v3/user",
+               "{\"modified\":[{" SENT_HEAD "\"disabled\":false,\"locked\":true," SENT_TAIL
+               "\"roles\":[" FOREIGN ",{\"name\":\"P6\"}],\"odd\":[1]}]}");
         in.call = CALL_UNLOCK;
         builds(&in, "PUT", BASE "/v3/user/change-lock",
                "[{\"loginId\":\"JSMITH\",\"locked\":false,\"id\":\"3336\"}]");
+        in.document = "{\"loginId\":\"JSMITH\"}";
+        builds(&in, "PUT", BASE "/v3/user/change-lock", "[{\"loginId\":\"JSMITH\",\"locked\":false}]");
 }
 
 static void test_resets(void **state) {

@@ -96,6 +96,7 @@ static void is_dead(FlowNext next, Step step, const char *words) {
 }
 
 static void test_begin(void **state) {
+        static const Step steps[] = { STEP_START, STEP_SHORT, STEP_IN_USE, STEP_CONFLICT };
         FlowInput in = { .target = &adopting, .action = &create };
 
         (void) state;
@@ -107,6 +108,15 @@ static void test_begin(void **state) {
         is(begin(&in), FLOW_LOOK, STEP_IN_USE);
         in.step = STEP_CONFLICT;
         is_call(begin(&in), STEP_CONFLICT, CALL_ORGANIZATIONS);
+        /* After a crash each step begins with a look: its call may have gone out. */
+        for (size_t i = 0; i < ELEMENTSOF(steps); i++) {
+                FlowNext next;
+
+                memset(&next, 0xff, sizeof(next));
+                in.step = steps[i];
+                target_driver(TARGET_UMBRELLA)->flow_resume(&in, &next);
+                is(next, FLOW_LOOK, steps[i]);
+        }
         /* Its uncertain call was looked for already. */
         in.was_uncertain = true;
         in.step = STEP_START;
