@@ -131,13 +131,11 @@ static void open_all(Play *play) {
 }
 
 void play_setup(Play *play, size_t n, const char *target, const char *top) {
-        char template[] = "/tmp/idsyncd-replay-XXXXXX";
-
         *play = (Play){ .every = POLL };
         /* The clock jumps by years: what is logged is for the one who looks for a bug. */
         log_setup(LOG_TARGET_CONSOLE, getenv("PLAY_LOG") ? LOG_DEBUG : LOG_CRIT);
-        assert(mkdtemp(template));
-        play->directory = strdup(template);
+        assert(asprintf(&play->directory, "%s/idsyncd-replay-XXXXXX", getenv("TMPDIR") ?: "/tmp") > 0);
+        assert(mkdtemp(play->directory));
         play_umbrella = (PlayUmbrella){ .next_id = 1000 };
         play_forget_calls();
         make_people(n);
