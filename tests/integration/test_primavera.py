@@ -343,18 +343,12 @@ def resetting(runner):
     return runner
 
 
-def signal_all(slapd, people):
-    with Bound(slapd) as connection:
-        for person in people:
-            connection.modify_s(person.dn, [(ldap.MOD_REPLACE, SIGNAL, [b"TRUE"])])
-
-
 @API
 @pytest.mark.company(people=1000, admins=0)
 def test_thousand_resets(resetting, slapd, company, standin):
     with_accounts(standin, company)
     run(resetting, standin)
-    signal_all(slapd, company.people)
+    slapd.modify_all(company.people, **{SIGNAL: "TRUE"})
     run(resetting, standin, timeout=120)
     assert writes(standin) == 10 * ["reset"]
     assert {a["resets"] for a in standin.users()} == {1} and {a["mails"] for a in standin.users()} == {1}
@@ -371,7 +365,7 @@ def test_one_bad_member_stops_nobody(make_standin, make_idsyncd, slapd, company,
     runner.target.update({"password_reset": True, "reset": mode, "limits": dict(WIDE), "gone": "report"})
     with_accounts(standin, company)
     run(runner, standin)
-    signal_all(slapd, company.people)
+    slapd.modify_all(company.people, **{SIGNAL: "TRUE"})
     bad = company.people[7]
     standin.clear_ledger()
     standin.fault("delay", seconds=3, method="GET", path="/v3/user$", count=1)  # answered before, told after
@@ -394,7 +388,7 @@ def test_automatic_resets(resetting, slapd, company, standin):
     resetting.target["reset"] = "auto"
     with_accounts(standin, company)
     run(resetting, standin)
-    signal_all(slapd, company.people)
+    slapd.modify_all(company.people, **{SIGNAL: "TRUE"})
     run(resetting, standin)
     assert writes(standin) == ["auto-reset"] and {a["resets"] for a in standin.users()} == {1}
     body = standin.calls("PUT", "/auto-reset-pwd$")[0]["body"]
@@ -407,7 +401,7 @@ def test_no_mail(resetting, slapd, company, standin):
     resetting.target["email_password"] = False
     with_accounts(standin, company)
     run(resetting, standin)
-    signal_all(slapd, company.people[:1])
+    slapd.modify_all(company.people[:1], **{SIGNAL: "TRUE"})
     run(resetting, standin)
     assert standin.user("p00000")["resets"] == 1 and standin.user("p00000")["mails"] == 0
 
@@ -423,7 +417,7 @@ def test_uncertain_resets(make_standin, make_idsyncd, slapd, company, dates, exe
     runner.target.update({"password_reset": True, "limits": dict(WIDE)})
     with_accounts(standin, company)
     run(runner, standin)
-    signal_all(slapd, company.people)
+    slapd.modify_all(company.people, **{SIGNAL: "TRUE"})
     standin.fault("reset", execute=execute, method="PUT", path="/manual-reset-pwd/", count=1)
     run(runner, standin, "--wait", "10s")
     assert {a["resets"] for a in standin.users()} == {1}
@@ -492,7 +486,8 @@ def test_fifty_thousand_users(make_standin, make_idsyncd, slapd):
         runner = make_idsyncd(slapd, standin)
         runner.target["max_listing"] = "512MiB"
         daemon = runner.start()
-        daemon.wait_for(lambda: standin.user("p00000") and standin.user("p00000")["can_sign_in"], 60, "the account")
+        daemon.wait_log("reset .*: done", 60)
+        assert standin.user("p00000")["can_sign_in"]
         with open(f"/proc/{daemon.pid}/status") as status:
             sizes.append(int(re.search(r"VmHWM:\s+(\d+) kB", status.read())[1]))
         assert daemon.terminate() == 0

@@ -410,7 +410,7 @@ class Running:
         return self.process.returncode, (self.head + out).decode(), err.decode()
 
 
-@pytest.mark.company(people=20000)
+@pytest.mark.company(people=4000)
 def test_server_stops_answering(reader, slapd):
     reader.directory["timeout"] = "2s"
     running = Running(reader)
@@ -420,10 +420,10 @@ def test_server_stops_answering(reader, slapd):
     slapd.thaw()
     assert code == 4 and "no answer within 2s" in err and "incomplete" in err, err
     assert 1.5 < time.monotonic() - start < scaled(8)
-    assert out.count("\nid: ") < 20000
+    assert out.count("\nid: ") < 4000
 
 
-@pytest.mark.company(people=20000)
+@pytest.mark.company(people=4000)
 def test_server_dies(reader, slapd):
     running = Running(reader)
     slapd.kill()
@@ -431,7 +431,7 @@ def test_server_dies(reader, slapd):
     assert code == 4 and "the connection was lost" in err and "incomplete" in err, err
 
 
-@pytest.mark.company(people=20000)
+@pytest.mark.company(people=4000)
 def test_what_a_taken_over_reader_could_do(reader):
     """Confined, not dumpable, and the secret is in no place that others can look at."""
     running = Running(reader)

@@ -3,11 +3,9 @@
 
 import sqlite3
 
-import ldap
 import pytest
 
 from lib.bus import compared
-from lib.entries import Bound
 
 PARENT, CHILD = 1000001, 2000001
 KEY = {"key": "test-key-73f1", "secret": "tell-nobody-secret-2207", "organization": PARENT}
@@ -45,9 +43,7 @@ def run(runner, api, *args, expect=0, **options):
 
 
 def signal(slapd, people, value="TRUE", attribute=SIGNAL):
-    with Bound(slapd) as connection:
-        for person in people:
-            connection.modify_s(person.dn, [(ldap.MOD_REPLACE, attribute, None if value is None else [value.encode()])])
+    slapd.modify_all(people, **{attribute: value})
 
 
 def resets(api):
