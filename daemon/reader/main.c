@@ -11,6 +11,7 @@
 #include <syslog.h>
 #include <time.h>
 
+#include "base/env.h"
 #include "base/strings.h"
 #include "config/config.h"
 #include "config/credential.h"
@@ -48,12 +49,13 @@ static void clean_environment(void) {
 
 static int usage(FILE *f, int code) {
         (void) fprintf(f,
-                       "idsyncd-directory --config FILE [--credentials DIR] --text\n\n"
+                       "idsyncd-directory [--config FILE] [--credentials DIR] --text\n\n"
                        "Reads the directory of idsyncd's configuration and prints what idsyncd would "
                        "see.\n\n"
                        "  -c, --config FILE      configuration (default " SYSCONFDIR
                        "/idsyncd/idsyncd.conf)\n"
-                       "      --credentials DIR  credential files (default $CREDENTIALS_DIRECTORY)\n"
+                       "      --credentials DIR  credential files (default $CREDENTIALS_DIRECTORY, else\n"
+                       "                         " SYSCONFDIR "/idsyncd/credentials)\n"
                        "      --text             print records\n"
                        "      --stream FD        talk to idsyncd on this socket (for idsyncd itself)\n"
                        "  -h, --help\n"
@@ -147,12 +149,6 @@ static int load(const Arguments *a, Config **ret_config, Secret **ret_secret) {
                 return r < 0 ? fault(r) : EXIT_CONFIG;
         if ((*ret_config)->directory.bind.method != BIND_SIMPLE)
                 return 0;
-        if (!a->credentials) {
-                (void) fprintf(stderr,
-                               "idsyncd-directory: name the directory of the credential files with "
-                               "--credentials\n");
-                return EXIT_CONFIG;
-        }
         r = credential_load(a->credentials, (*ret_config)->directory.bind.password_credential, ret_secret,
                             &err);
         if (r < 0)
@@ -297,9 +293,10 @@ static int run_stream(int fd) {
 }
 
 int main(int argc _unused_, char *argv[]) {
+        const char *credentials = env_get("CREDENTIALS_DIRECTORY");
         Arguments arguments = {
                         .config = SYSCONFDIR "/idsyncd/idsyncd.conf",
-                        .credentials = getenv("CREDENTIALS_DIRECTORY"),
+                        .credentials = credentials ? credentials : SYSCONFDIR "/idsyncd/credentials",
         };
         int r;
 

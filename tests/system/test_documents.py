@@ -93,6 +93,12 @@ def test_run(bare_service, message_ids):
     service.shell("setpriv --reuid=daemon --regid=daemon --init-groups idsyncctl status")
 
 
+def test_the_reader_by_hand(bare_service):
+    """As root, without an option more: configuration and credentials are where the service has them."""
+    shown = bare_service.shell("/usr/libexec/idsyncd-directory --text")
+    assert f"email: {ALICE.email}\n" in shown
+
+
 def test_a_quiet_journal(bare_service):
     """A cycle that finds nothing new writes no line."""
     service = bare_service
