@@ -108,7 +108,7 @@ ExitCode check_once_run(const Options *options, Config *config, Store *store) {
         if (r >= 0)
                 r = loop_run(o.loop);
         if (r < 0) {
-                log_error("can't run: %s", r == -EIO || r == -ENOSPC ? store_error(store) : strerror(-r));
+                log_error("can't run: %s", store_strerror(store, r));
                 return r == -EIO || r == -ENOSPC ? EXIT_STATE : EXIT_FAULT;
         }
         return o.code;

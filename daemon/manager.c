@@ -510,7 +510,7 @@ ExitCode manager_run(const Options *options, Config *config, Store *store) {
                 return EXIT_CONFIG;
         }
         if (r < 0) {
-                log_error("can't start: %s", r == -EIO || r == -ENOSPC ? store_error(store) : strerror(-r));
+                log_error("can't start: %s", store_strerror(store, r));
                 return r == -EIO || r == -ENOSPC ? EXIT_STATE : EXIT_FAULT;
         }
         m.started = loop_wall(m.loop);

@@ -123,6 +123,6 @@ void token_fetch(Token *t, usec_t wall, usec_t *ret_next) {
                 return;
         call_request_deinit(&t->built);
         snprintf(outcome.detail, sizeof(outcome.detail), "not sent: %s",
-                 r == -ENOSPC || r == -EIO ? store_error(c->channels->store) : strerror(-r));
+                 store_strerror(c->channels->store, r));
         channel_park_by(c, CALL_TOKEN, &outcome);
 }

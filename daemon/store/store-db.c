@@ -55,6 +55,10 @@ const char *store_error(const Store *store) {
         return store->error.text;
 }
 
+const char *store_strerror(const Store *store, int r) {
+        return r == -EIO || r == -ENOSPC ? store_error(store) : strerror(-r);
+}
+
 /* ---- statements ---- */
 
 sqlite3_stmt *statement_reset(sqlite3_stmt *q) {

@@ -122,8 +122,6 @@ int store_exec(Store *store, StatementId id, const char *types, ...);
 /* Ends use of a cached statement: an open one would pin the WAL. */
 sqlite3_stmt *statement_reset(sqlite3_stmt *q);
 DEFINE_CLEANUP(sqlite3_stmt *, statement_reset);
-/* For `return store_end(store, r)` after store_begin(): commits unless r is negative. */
-int store_end(Store *store, int r);
 
 usec_t column_usec(sqlite3_stmt *q, int column);
 /* Borrowed until the next step; NULL for null. */

@@ -69,14 +69,53 @@ int store_meta_get_u64(Store *store, const char *key, uint64_t *ret, bool *ret_f
                 return store_fail_text(store, -EBADMSG, "%s/idsyncd.db: %s: not a number", store->directory,
                                        key);
         *ret = value;
-        *ret_found = text;
+        if (ret_found)
+                *ret_found = text;
         return 0;
 }
 
-static int meta_number(Store *store, const char *key, uint64_t *ret) {
-        bool found;
+static char *key_of(const char *key, const char *of) {
+        char *text;
 
-        return store_meta_get_u64(store, key, ret, &found);
+        return asprintf(&text, "%s:%s", key, of) < 0 ? NULL : text;
+}
+
+int store_meta_set_of(Store *store, const char *key, const char *of, const char *value) {
+        _cleanup_(freep) char *full = key_of(key, of);
+
+        return full ? store_meta_set(store, full, value) : -ENOMEM;
+}
+
+int store_meta_get_of(Store *store, const char *key, const char *of, char **ret) {
+        _cleanup_(freep) char *full = key_of(key, of);
+
+        return full ? store_meta_get(store, full, ret) : -ENOMEM;
+}
+
+int store_meta_set_u64_of(Store *store, const char *key, const char *of, uint64_t value) {
+        _cleanup_(freep) char *full = key_of(key, of);
+
+        return full ? store_meta_set_u64(store, full, value) : -ENOMEM;
+}
+
+int store_meta_get_u64_of(Store *store, const char *key, const char *of, uint64_t *ret, bool *ret_found) {
+        _cleanup_(freep) char *full = key_of(key, of);
+
+        return full ? store_meta_get_u64(store, full, ret, ret_found) : -ENOMEM;
+}
+
+int store_cycle_get(Store *store, int64_t *ret) {
+        uint64_t cycle;
+        int r;
+
+        r = store_meta_get_u64(store, "cycle", &cycle, NULL);
+        if (r >= 0)
+                *ret = (int64_t) cycle;
+        return r;
+}
+
+int store_cycle_set(Store *store, int64_t cycle) {
+        return store_meta_set_u64(store, "cycle", (uint64_t) cycle);
 }
 
 /* ---- generations: a database that is behind its marker, or came without one, was put back ---- */
@@ -130,7 +169,7 @@ static int settle(Store *store) {
         uint64_t generation, marker;
         int r;
 
-        r = meta_number(store, "generation", &generation);
+        r = store_meta_get_u64(store, "generation", &generation, NULL);
         if (r < 0)
                 return r;
         r = guard_marker_read(store->directory, &marker);
@@ -151,19 +190,13 @@ static int settle(Store *store) {
         return next_generation(store, generation > marker ? generation : marker, false);
 }
 
-static void restored_key(const char *target, char *key, size_t size) {
-        (void) snprintf(key, size, "restored:%s", target);
-}
-
 int store_restored(Store *store, const char *target, bool *ret) {
         uint64_t restored, accepted;
-        char key[512];
         int r;
 
-        restored_key(target, key, sizeof(key));
-        r = meta_number(store, "restored", &restored);
+        r = store_meta_get_u64(store, "restored", &restored, NULL);
         if (r == 0)
-                r = meta_number(store, key, &accepted);
+                r = store_meta_get_u64_of(store, "restored", target, &accepted, NULL);
         if (r == 0)
                 *ret = accepted < restored;
         return r;
@@ -171,12 +204,10 @@ int store_restored(Store *store, const char *target, bool *ret) {
 
 int store_restored_accept(Store *store, const char *target) {
         uint64_t restored;
-        char key[512];
         int r;
 
-        restored_key(target, key, sizeof(key));
-        r = meta_number(store, "restored", &restored);
-        return r < 0 ? r : store_meta_set_u64(store, key, restored);
+        r = store_meta_get_u64(store, "restored", &restored, NULL);
+        return r < 0 ? r : store_meta_set_u64_of(store, "restored", target, restored);
 }
 
 /* ---- opening ---- */
@@ -237,7 +268,7 @@ static int check_whole(Store *store) {
         uint64_t clean;
         int r;
 
-        r = meta_number(store, "clean", &clean);
+        r = store_meta_get_u64(store, "clean", &clean, NULL);
         if (r < 0 || clean)
                 return r;
         return expect_word(store, "PRAGMA quick_check(1)", "ok", answer, sizeof(answer));

@@ -39,6 +39,8 @@ int store_open_scratch(const char *directory, Store **ret, pid_t *ret_pid, ErrCt
 Store *store_free(Store *store);
 DEFINE_CLEANUP(Store *, store_free);
 const char *store_error(const Store *store);
+/* A negative result that may be this folder's, in words. */
+const char *store_strerror(const Store *store, int r);
 
 /* Transactions nest by counting; the outermost commit writes. A rollback at any depth, and any error in
  * between, spoils the whole: it is rolled back at the outermost end, and until then, and from the
@@ -47,14 +49,24 @@ const char *store_error(const Store *store);
 int store_begin(Store *store);
 int store_commit(Store *store);
 void store_rollback(Store *store);
+/* For `return store_end(store, r)`: rolls back where r is negative, else commits. r; or negative, what the
+ * commit said. */
+int store_end(Store *store, int r);
 
-/* Named values: "cycle" (the current one; store-queue.h needs it), per target
- * "first_plan:NAME", … NULL value deletes. get: 0 and *ret NULL where there is none; -EBADMSG: the value
- * is no number. */
+/* Named values. A NULL value deletes. get: 0 and *ret NULL (0, *ret_found false) where there is none;
+ * -EBADMSG: the value is no number. ret_found may be NULL. */
 int store_meta_set(Store *store, const char *key, const char *value);
 int store_meta_get(Store *store, const char *key, char **ret);
 int store_meta_set_u64(Store *store, const char *key, uint64_t value);
 int store_meta_get_u64(Store *store, const char *key, uint64_t *ret, bool *ret_found);
+/* The same for what there is one of for each target, group, …: the value is named "KEY:OF". */
+int store_meta_set_of(Store *store, const char *key, const char *of, const char *value);
+int store_meta_get_of(Store *store, const char *key, const char *of, char **ret);
+int store_meta_set_u64_of(Store *store, const char *key, const char *of, uint64_t value);
+int store_meta_get_u64_of(Store *store, const char *key, const char *of, uint64_t *ret, bool *ret_found);
+/* The number of the cycle that began last, which store-queue.h goes by; 0: none did. */
+int store_cycle_get(Store *store, int64_t *ret);
+int store_cycle_set(Store *store, int64_t cycle);
 
 /* Was this database put back from a backup (its generation is behind the marker file beside it, or it came
  * without one), and has no plan of this target been accepted since? Then every plan is held. When the

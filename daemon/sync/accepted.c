@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "model/expect.h"
@@ -12,34 +11,6 @@ void accepted_deinit(Accepted *a) {
         free(a->expect);
         free(a->rules_before);
         *a = (Accepted){ 0 };
-}
-
-static int key_of(const char *what, const TargetConfig *target, char **ret) {
-        return asprintf(ret, "%s:%s", what, target->name) < 0 ? -ENOMEM : 0;
-}
-
-static int recall(Store *store, const char *what, const TargetConfig *target, char **ret) {
-        char *key;
-        int r;
-
-        r = key_of(what, target, &key);
-        if (r < 0)
-                return r;
-        r = store_meta_get(store, key, ret);
-        free(key);
-        return r;
-}
-
-static int remember(Store *store, const char *what, const TargetConfig *target, const char *text) {
-        char *key;
-        int r;
-
-        r = key_of(what, target, &key);
-        if (r < 0)
-                return r;
-        r = store_meta_set(store, key, text);
-        free(key);
-        return r;
 }
 
 int accepted_load(Store *store, const Config *config, const TargetConfig *target, Accepted *ret) {
@@ -54,9 +25,9 @@ int accepted_load(Store *store, const Config *config, const TargetConfig *target
                 return -ENOMEM;
         r = store_restored(store, target->name, &a.restored);
         if (r >= 0)
-                r = recall(store, "rules", target, &a.rules_before);
+                r = store_meta_get_of(store, "rules", target->name, &a.rules_before);
         if (r >= 0)
-                r = recall(store, "expect", target, &expect_before);
+                r = store_meta_get_of(store, "expect", target->name, &expect_before);
         if (r < 0)
                 return r;
         a.all_same = !a.restored && str_eq(a.rules, a.rules_before) &&
@@ -78,26 +49,26 @@ int accepted_remember(Store *store, const TargetConfig *target, Accepted *a) {
         a->all_same = true;
         r = store_restored_accept(store, target->name);
         if (r >= 0)
-                r = remember(store, "rules", target, a->rules);
+                r = store_meta_set_of(store, "rules", target->name, a->rules);
         if (r >= 0)
-                r = remember(store, "expect", target, a->expect);
+                r = store_meta_set_of(store, "expect", target->name, a->expect);
         return r;
 }
 
 int accepted_freeze(Store *store, const TargetConfig *target, const Accepted *a) {
         int r;
 
-        r = remember(store, "frozen-rules", target, a->rules);
-        return r < 0 ? r : remember(store, "frozen-expect", target, a->expect);
+        r = store_meta_set_of(store, "frozen-rules", target->name, a->rules);
+        return r < 0 ? r : store_meta_set_of(store, "frozen-expect", target->name, a->expect);
 }
 
 int accepted_thaw(Store *store, const TargetConfig *target, Accepted *a) {
         _cleanup_(freep) char *rules = NULL, *expect = NULL;
         int r;
 
-        r = recall(store, "frozen-rules", target, &rules);
+        r = store_meta_get_of(store, "frozen-rules", target->name, &rules);
         if (r >= 0)
-                r = recall(store, "frozen-expect", target, &expect);
+                r = store_meta_get_of(store, "frozen-expect", target->name, &expect);
         if (r < 0 || !str_eq(rules, a->rules) || !str_eq(expect, a->expect))
                 return r;
         return accepted_remember(store, target, a);

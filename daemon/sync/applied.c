@@ -1,23 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <errno.h>
-
 #include "sync/applied.h"
-
-static int key_of(const char *target, char **ret) {
-        return asprintf(ret, "applied:%s", target) < 0 ? -ENOMEM : 0;
-}
 
 static int update(const ReportInput *in, const Remote *remote, usec_t complete, usec_t wall) {
         const char *name = remote_config(remote)->name;
-        _cleanup_(freep) char *key = NULL;
         usec_t before;
         int r;
 
         r = applied_get(in->store, name, &before);
         if (r < 0 || before >= complete || report_target_exit_code(in, remote) != EXIT_IN_STEP)
                 return r;
-        r = key_of(name, &key);
-        return r < 0 ? r : store_meta_set_u64(in->store, key, wall);
+        return store_meta_set_u64_of(in->store, "applied", name, wall);
 }
 
 int applied_update(const ReportInput *in, usec_t wall) {
@@ -33,11 +25,5 @@ int applied_update(const ReportInput *in, usec_t wall) {
 }
 
 int applied_get(Store *store, const char *target, usec_t *ret) {
-        _cleanup_(freep) char *key = NULL;
-        bool found;
-        int r;
-
-        *ret = 0;
-        r = key_of(target, &key);
-        return r < 0 ? r : store_meta_get_u64(store, key, ret, &found);
+        return store_meta_get_u64_of(store, "applied", target, ret, NULL);
 }

@@ -42,14 +42,13 @@ static int queue_reset(Store *store, const TargetConfig *target, const Person *p
                 .address = p->field[PERSON_EMAIL] ? p->field[PERSON_EMAIL] : link->address,
                 .remote_id = link->remote_id,
         };
-        uint64_t cycle = 0;
+        int64_t cycle;
         QueuePut put;
-        bool found;
         int r;
 
-        r = store_meta_get_u64(store, "cycle", &cycle, &found);
+        r = store_cycle_get(store, &cycle);
         if (r >= 0)
-                r = store_queue_put(store, target->name, &a, (int64_t) cycle, true, wall, NULL, &put);
+                r = store_queue_put(store, target->name, &a, cycle, true, wall, NULL, &put);
         if (r < 0)
                 return r;
         if (put == QUEUE_PUT_BUSY)

@@ -76,7 +76,7 @@ static void on_reconciled(Remote *remote, void *userdata) {
 
 static void say_not_compared(Cycle *c, size_t i, int r) {
         log_error("%s: can't be compared: %s", remote_config(c->remotes[i])->name,
-                  r == -EIO || r == -ENOSPC ? store_error(c->store) : strerror(-r));
+                  store_strerror(c->store, r));
 }
 
 /* retry: not by the read that just ended. */
@@ -204,15 +204,14 @@ static void on_read(ReadingResult *result, void *userdata) {
 }
 
 static int next_number(Cycle *c) {
-        uint64_t last = 0;
-        bool found;
+        int64_t last;
         int r;
 
-        r = store_meta_get_u64(c->store, "cycle", &last, &found);
+        r = store_cycle_get(c->store, &last);
         if (r < 0)
                 return r;
-        c->report.number = (int64_t) last + 1;
-        return 0;
+        c->report.number = last + 1;
+        return store_cycle_set(c->store, c->report.number);
 }
 
 static int start(Cycle *c) {
@@ -220,9 +219,6 @@ static int start(Cycle *c) {
 
         c->asked = false;
         r = next_number(c);
-        if (r < 0)
-                return r;
-        r = store_meta_set_u64(c->store, "cycle", (uint64_t) c->report.number);
         if (r < 0)
                 return r;
         r = reading_start(c->reading, on_read, c);
@@ -248,7 +244,7 @@ void cycle_not_started(Cycle *c, int r) {
 
         snprintf(result.error, sizeof(result.error), "%s: %s",
                  result.store_failed ? "the store failed" : "it can't begin",
-                 result.store_failed ? store_error(c->store) : strerror(-r));
+                 store_strerror(c->store, r));
         note_read(c, &result);
 }
 
@@ -334,11 +330,10 @@ const CycleReport *cycle_report(const Cycle *c) {
 }
 
 static int recall_read(Cycle *c) {
-        bool found;
         int r;
 
-        r = store_meta_get_u64(c->store, "last_complete", &c->report.complete, &found);
-        return r < 0 ? r : store_meta_get_u64(c->store, "people", &c->report.complete_people, &found);
+        r = store_meta_get_u64(c->store, "last_complete", &c->report.complete, NULL);
+        return r < 0 ? r : store_meta_get_u64(c->store, "people", &c->report.complete_people, NULL);
 }
 
 int cycle_new(Loop *loop, Store *store, const Config *config, Reading *reading, Remote *const *remotes,

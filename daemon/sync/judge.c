@@ -372,10 +372,7 @@ static int let_file_go(const JudgeInput *in, HeldPlan **before, HeldPlan **take_
 static int end(const JudgeInput *in, const Judgement *j, int r) {
         if (r >= 0 && in->standing && approval_was_used(&j->approved, in->standing))
                 r = standing_approve(in->store, in->target->name, NULL);
-        if (r >= 0)
-                return store_commit(in->store);
-        store_rollback(in->store);
-        return r;
+        return store_end(in->store, r);
 }
 
 static int judge_rest(const JudgeInput *in, Accepted *accepted, const HeldPlan *went, HeldPlan **before,

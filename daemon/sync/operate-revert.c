@@ -41,16 +41,15 @@ static int add_row(const QueueItem *item, void *userdata) {
 }
 
 static int find_rows(const Operate *o, int64_t cycle, Rows *ret, ErrCtx *text) {
-        uint64_t last = 0;
-        bool found;
+        int64_t last;
         int r;
 
-        r = store_meta_get_u64(o->store, "cycle", &last, &found);
+        r = store_cycle_get(o->store, &last);
         if (r < 0)
                 return r;
-        if (cycle <= 0 || (uint64_t) cycle > last)
+        if (cycle <= 0 || cycle > last)
                 return err_set(text, OPERATE_E_REFUSED, 0,
-                               "there was no cycle %" PRId64 "; the last one is %" PRIu64, cycle, last);
+                               "there was no cycle %" PRId64 "; the last one is %" PRId64, cycle, last);
         ret->arena = arena_new();
         if (!ret->arena)
                 return -ENOMEM;

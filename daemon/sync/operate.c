@@ -142,13 +142,12 @@ static int withdraw(const Operate *o, const char *target, const char *hash) {
 
 /* What nobody asks for but the operator needs no suppression. */
 static int reject(const Operate *o, const char *target, const HeldPlan *plan, HeldSlot slot) {
-        uint64_t cycle = 0;
-        bool found;
+        int64_t cycle = 0;
         int r;
 
-        r = store_meta_get_u64(o->store, "cycle", &cycle, &found);
+        r = store_cycle_get(o->store, &cycle);
         for (size_t i = 0; i < plan->n_actions && r >= 0 && slot == HELD_PLAN; i++)
-                r = store_queue_reject(o->store, target, &plan->actions[i], (int64_t) cycle,
+                r = store_queue_reject(o->store, target, &plan->actions[i], cycle,
                                        "rejected by an operator", loop_wall(o->loop));
         if (r >= 0)
                 r = withdraw(o, target, plan->hash);
@@ -169,12 +168,7 @@ int operate_reject(const Operate *o, const char *hash, ErrCtx *text) {
         r = store_begin(o->store);
         if (r < 0)
                 return r;
-        r = reject(o, fields.target, plan, slot);
-        if (r < 0) {
-                store_rollback(o->store);
-                return r;
-        }
-        r = store_commit(o->store);
+        r = store_end(o->store, reject(o, fields.target, plan, slot));
         if (r < 0)
                 return r;
         remote_ask_again(remote);

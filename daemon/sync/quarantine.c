@@ -28,7 +28,7 @@ static int load(Quarantine *q) {
 
         r = store_park_get(q->store, q->scope, &q->park, &found);
         if (r >= 0)
-                r = store_meta_get_u64(q->store, q->scope, &q->lifted, &found);
+                r = store_meta_get_u64(q->store, q->scope, &q->lifted, NULL);
         return r == -EBADMSG ? 0 : r;
 }
 
@@ -41,10 +41,7 @@ static int save(const Quarantine *q) {
         r = store_park_set(q->store, q->scope, &q->park);
         if (r >= 0)
                 r = store_meta_set_u64(q->store, q->scope, q->lifted);
-        if (r >= 0)
-                return store_commit(q->store);
-        store_rollback(q->store);
-        return r;
+        return store_end(q->store, r);
 }
 
 /* Unsaved it still holds in this process. */

@@ -75,9 +75,7 @@ static int incomplete(ReadingResult *result, const char *format, ...) {
 }
 
 /* Group counts are remembered by name, so that other groups in the configuration don't disturb them. */
-static int group_key(const char *dn, char **ret) {
-        return asprintf(ret, "group:%s", dn) < 0 ? -ENOMEM : 0;
-}
+#define GROUP "group"
 
 /* Once, until it is there. */
 static void say_missing(Reading *r, size_t i, bool missing) {
@@ -89,14 +87,10 @@ static void say_missing(Reading *r, size_t i, bool missing) {
 
 static int check_groups(Reading *r, const ReadResult *read, ReadingResult *result) {
         for (size_t i = 0; i < r->config->n_groups; i++) {
-                _cleanup_(freep) char *key = NULL;
-                uint64_t before = 0;
-                bool found;
+                uint64_t before;
                 int q;
 
-                q = group_key(r->config->groups[i], &key);
-                if (q >= 0)
-                        q = store_meta_get_u64(r->store, key, &before, &found);
+                q = store_meta_get_u64_of(r->store, GROUP, r->config->groups[i], &before, NULL);
                 if (q < 0)
                         return q;
                 if (before > 0 && (!read->groups[i].found || read->groups[i].members == 0))
@@ -114,12 +108,9 @@ static int check_groups(Reading *r, const ReadResult *read, ReadingResult *resul
 
 static int remember_groups(Reading *r, const ReadResult *read) {
         for (size_t i = 0; i < r->config->n_groups; i++) {
-                _cleanup_(freep) char *key = NULL;
                 int q;
 
-                q = group_key(r->config->groups[i], &key);
-                if (q >= 0)
-                        q = store_meta_set_u64(r->store, key, read->groups[i].members);
+                q = store_meta_set_u64_of(r->store, GROUP, r->config->groups[i], read->groups[i].members);
                 if (q < 0)
                         return q;
         }
@@ -136,20 +127,22 @@ static unsigned least_percent(const Config *config) {
 }
 
 /* What is needed depends on the targets: with others there is nothing to compare with. */
-static void lacking_key(const Reading *r, char *key, size_t size) {
-        snprintf(key, size, "lacking:%x", r->needs);
+#define LACKING "lacking"
+
+static const char *needs_text(const Reading *r, char text[static 16]) {
+        snprintf(text, 16, "%x", r->needs);
+        return text;
 }
 
 static int check_counts(Reading *r, const ReadResult *read, ReadingResult *result) {
         uint64_t people = 0, lacking = 0, newly, allowed;
-        char key[32];
+        char needs[16];
         bool found;
         int q;
 
-        lacking_key(r, key, sizeof(key));
-        q = store_meta_get_u64(r->store, "people", &people, &found);
+        q = store_meta_get_u64(r->store, "people", &people, NULL);
         if (q >= 0)
-                q = store_meta_get_u64(r->store, key, &lacking, &found);
+                q = store_meta_get_u64_of(r->store, LACKING, needs_text(r, needs), &lacking, &found);
         if (q < 0)
                 return q;
         if (read->people == 0 && people > 0)
@@ -201,15 +194,14 @@ static int grow_span(Reading *r, usec_t wall, usec_t *ret) {
 }
 
 static int keep_facts(Reading *r, const ReadResult *read, usec_t wall) {
-        char key[32];
+        char needs[16];
         int q;
 
-        lacking_key(r, key, sizeof(key));
         q = remember_groups(r, read);
         if (q >= 0)
                 q = store_meta_set_u64(r->store, "people", read->people);
         if (q >= 0)
-                q = store_meta_set_u64(r->store, key, r->lacking);
+                q = store_meta_set_u64_of(r->store, LACKING, needs_text(r, needs), r->lacking);
         if (q >= 0)
                 q = store_meta_set_u64(r->store, "last_complete", wall);
         return q;
@@ -217,7 +209,7 @@ static int keep_facts(Reading *r, const ReadResult *read, usec_t wall) {
 
 static int keep_rows(Reading *r, const ReadResult *read, ReadingResult *result) {
         usec_t wall = loop_wall(r->loop), grow = 0;
-        int q, e;
+        int q;
 
         q = store_begin(r->store);
         if (q < 0)
@@ -233,12 +225,8 @@ static int keep_rows(Reading *r, const ReadResult *read, ReadingResult *result) 
                 q = keep_facts(r, read, wall);
         if (q >= 0)
                 q = store_people_load(r->store, r->config->n_groups, &result->rows);
-        if (q < 0) {
-                store_rollback(r->store);
-                return q;
-        }
-        e = store_commit(r->store);
-        return e < 0 ? e : store_people_prune(r->store);
+        q = store_end(r->store, q);
+        return q < 0 ? q : store_people_prune(r->store);
 }
 
 static void warn_certificate(Reading *r, const ReadResult *read) {
@@ -280,7 +268,7 @@ static void on_done(const ReadResult *read, void *userdata) {
                 result.state = READ_INCOMPLETE;
                 result.store_failed = true;
                 snprintf(result.error, sizeof(result.error), "the store failed: %s",
-                         q == -EIO || q == -ENOSPC ? store_error(r->store) : strerror(-q));
+                         store_strerror(r->store, q));
         }
         if (result.state != READ_COMPLETE) {
                 result.absence_proven = false;

@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <errno.h>
-
 #include "base/siphash.h"
 #include "model/plan.h"
 #include "sync/shrink.h"
@@ -34,41 +32,38 @@ static bool is_much(const TargetConfig *target, const Lost *lost) {
         return lost->n > (allowed > LOST_LEAST ? allowed : LOST_LEAST);
 }
 
-static int remember(Store *store, const char *key, const Lost *lost, bool *ret_known) {
-        uint64_t before = 0;
-        bool found;
-        int r;
-
-        r = store_meta_get_u64(store, key, &before, &found);
-        *ret_known = r >= 0 && found && before == lost->print;
-        return r < 0 || *ret_known ? r : store_meta_set_u64(store, key, lost->print);
-}
-
-static int forget(Store *store, const char *key) {
+static int remember(Store *store, const char *target, uint64_t print, bool *ret_known) {
         uint64_t before;
         bool found;
         int r;
 
-        r = store_meta_get_u64(store, key, &before, &found);
-        return r < 0 || !found ? r : store_meta_set(store, key, NULL);
+        r = store_meta_get_u64_of(store, "lost", target, &before, &found);
+        if (r < 0)
+                return r;
+        *ret_known = found && before == print;
+        return *ret_known ? 0 : store_meta_set_u64_of(store, "lost", target, print);
+}
+
+static int forget(Store *store, const char *target) {
+        uint64_t before;
+        bool found;
+        int r;
+
+        r = store_meta_get_u64_of(store, "lost", target, &before, &found);
+        return r < 0 || !found ? r : store_meta_set_of(store, "lost", target, NULL);
 }
 
 int shrink_judge(Store *store, const TargetConfig *target, const Links *links, const Accounts *accounts,
                  char text[static SHRINK_TEXT_MAX]) {
-        _cleanup_(freep) char *key = NULL;
         Lost lost = { 0 };
         bool known;
         int r;
 
         text[0] = '\0';
-        if (asprintf(&key, "lost:%s", target->name) < 0) {
-                key = NULL;
-                return -ENOMEM;
-        }
         find_lost(links, accounts, &lost);
         if (!is_much(target, &lost))
-                return forget(store, key);
-        r = remember(store, key, &lost, &known);
+                return forget(store, target->name);
+        r = remember(store, target->name, lost.print, &known);
         if (r < 0)
                 return r;
         snprintf(text, SHRINK_TEXT_MAX, "%zu of %zu linked accounts aren't in the listing any more%s",

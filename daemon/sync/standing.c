@@ -6,37 +6,7 @@
 #include "base/strings.h"
 #include "sync/standing.h"
 
-#define ALL "paused"
-
-static int make_key(const char *what, const char *target, char **ret) {
-        if (asprintf(ret, "%s:%s", what, target) >= 0)
-                return 0;
-        *ret = NULL;
-        return -ENOMEM;
-}
-
-static int set(Store *store, const char *what, const char *target, const char *value) {
-        _cleanup_(freep) char *key = NULL;
-        int r;
-
-        r = make_key(what, target, &key);
-        return r < 0 ? r : store_meta_set(store, key, value);
-}
-
-static int get(Store *store, const char *what, const char *target, char **ret) {
-        _cleanup_(freep) char *key = NULL;
-        int r;
-
-        r = make_key(what, target, &key);
-        return r < 0 ? r : store_meta_get(store, key, ret);
-}
-
-static int end(Store *store, int r) {
-        if (r >= 0)
-                return store_commit(store);
-        store_rollback(store);
-        return r;
-}
+#define PAUSED "paused"
 
 int standing_approve(Store *store, const char *target, const char *hash) {
         int r;
@@ -45,7 +15,7 @@ int standing_approve(Store *store, const char *target, const char *hash) {
         if (r < 0)
                 return r;
         r = store_held_drop(store, target, HELD_FILE);
-        return end(store, r < 0 ? r : set(store, "approval", target, hash));
+        return store_end(store, r < 0 ? r : store_meta_set_of(store, "approval", target, hash));
 }
 
 int standing_apply(Store *store, const Plan *plan, usec_t wall) {
@@ -58,14 +28,14 @@ int standing_apply(Store *store, const Plan *plan, usec_t wall) {
         if (r >= 0)
                 r = store_held_put(store, plan->target, HELD_FILE, plan->hash, "an operator's file",
                                    plan->actions, plan->n_actions, wall);
-        return end(store, r);
+        return store_end(store, r);
 }
 
 int standing_approval(Store *store, const char *target, char ret[static PLAN_HASH_LEN + 1]) {
         _cleanup_(freep) char *hash = NULL;
         int r;
 
-        r = get(store, "approval", target, &hash);
+        r = store_meta_get_of(store, "approval", target, &hash);
         if (r < 0)
                 return r;
         ret[0] = '\0';
@@ -77,14 +47,16 @@ int standing_approval(Store *store, const char *target, char ret[static PLAN_HAS
 int standing_set_paused(Store *store, const char *target, bool paused) {
         const char *value = paused ? "1" : NULL;
 
-        return target ? set(store, ALL, target, value) : store_meta_set(store, ALL, value);
+        return target ? store_meta_set_of(store, PAUSED, target, value)
+                      : store_meta_set(store, PAUSED, value);
 }
 
 int standing_is_paused(Store *store, const char *target, bool *ret) {
         _cleanup_(freep) char *value = NULL;
         int r;
 
-        r = target ? get(store, ALL, target, &value) : store_meta_get(store, ALL, &value);
+        r = target ? store_meta_get_of(store, PAUSED, target, &value)
+                   : store_meta_get(store, PAUSED, &value);
         if (r < 0)
                 return r;
         *ret = value != NULL;

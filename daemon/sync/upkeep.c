@@ -87,10 +87,5 @@ int upkeep_links(const UpkeepInput *in, Links *links) {
         r = store_begin(in->store);
         if (r < 0)
                 return r;
-        r = upkeep(in, &index, links);
-        if (r < 0) {
-                store_rollback(in->store);
-                return r;
-        }
-        return store_commit(in->store);
+        return store_end(in->store, upkeep(in, &index, links));
 }

@@ -114,11 +114,7 @@ int job_write_done(Job *job, const Outcome *outcome, const FlowNext *next) {
                 r = follow_address(job);
         if (r >= 0 && next->link == LINK_DROP)
                 r = store_link_drop(w->store, w->target->name, job->item->action.person);
-        if (r < 0) {
-                store_rollback(w->store);
-                return r;
-        }
-        return store_commit(w->store);
+        return store_end(w->store, r);
 }
 
 const Account *job_changed_account(const Job *job, Account *buf) {

@@ -48,7 +48,7 @@ void worker_store_fault(Worker *w, int r) {
 
         w->must_recover = true;
         log_event(LOG_ERR, &fields, "%s: the queue can't be written: %s", w->target->name,
-                  r == -ENOSPC || r == -EIO ? store_error(w->store) : strerror(-r));
+                  store_strerror(w->store, r));
 }
 
 /* ---- the end of a job ---- */

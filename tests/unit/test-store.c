@@ -393,6 +393,52 @@ static void test_meta(void **state) {
         assert_null(text);
 }
 
+static void test_meta_of(void **state) {
+        Fixture *f = *state;
+        char *text = NULL;
+        int64_t cycle = 5;
+        uint64_t n = 5;
+        bool found;
+
+        ok(store_meta_set_of(f->store, "rules", "a", "of a"));
+        ok(store_meta_set_u64_of(f->store, "rules", "b", 7));
+        ok(store_meta_get_of(f->store, "rules", "a", &text));
+        assert_string_equal(text, "of a");
+        free(text);
+        ok(store_meta_get(f->store, "rules:b", &text));
+        assert_string_equal(text, "7");
+        free(text);
+        ok(store_meta_get_u64_of(f->store, "rules", "b", &n, &found));
+        assert_true(found && n == 7);
+        ok(store_meta_get_u64_of(f->store, "rules", "c", &n, NULL));
+        assert_int_equal(n, 0);
+        ok(store_cycle_get(f->store, &cycle));
+        assert_int_equal(cycle, 0);
+        ok(store_cycle_set(f->store, 3));
+        ok(store_cycle_get(f->store, &cycle));
+        assert_int_equal(cycle, 3);
+}
+
+/* What went wrong ends it, and what SQLite says of it is passed on. */
+static void test_end(void **state) {
+        Fixture *f = *state;
+        char *text = NULL;
+
+        ok(store_begin(f->store));
+        assert_int_equal(store_end(f->store, store_meta_set(f->store, "kept", "1")), 0);
+        ok(store_begin(f->store));
+        ok(store_meta_set(f->store, "dropped", "1"));
+        assert_int_equal(store_end(f->store, -ENOMEM), -ENOMEM);
+        ok(store_meta_get(f->store, "kept", &text));
+        assert_non_null(text);
+        free(text);
+        ok(store_meta_get(f->store, "dropped", &text));
+        assert_null(text);
+        assert_int_equal(store_commit(f->store), -EIO);
+        assert_string_equal(store_strerror(f->store, -EIO), store_error(f->store));
+        assert_string_equal(store_strerror(f->store, -ENOMEM), strerror(ENOMEM));
+}
+
 static bool has(Fixture *f, const char *key) {
         char *text = NULL;
 
@@ -694,6 +740,8 @@ int main(void) {
                 TEST(test_truncated),
                 TEST(test_settings),
                 TEST(test_meta),
+                TEST(test_meta_of),
+                TEST(test_end),
                 TEST(test_transactions),
                 TEST(test_error_spoils),
                 TEST(test_calls),
