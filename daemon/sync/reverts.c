@@ -15,6 +15,7 @@ struct Reverter {
         StrIndex people, links, asked;
         LastOf *last_of;
         Removals queued;
+        char *rules;                    /* rules_text(), made with the first mark */
         Arena *arena;
 };
 
@@ -70,6 +71,7 @@ Reverter *reverter_free(Reverter *r) {
         strindex_deinit(&r->asked);
         last_of_free(r->last_of);
         removals_deinit(&r->queued);
+        free(r->rules);
         arena_free(r->arena);
         free(r);
         return NULL;
@@ -215,13 +217,13 @@ static int look_at_rows(const JudgeInput *in, Reverter *r) {
 
 /* ---- what was taken back ---- */
 
-static int basis_of(const Reverter *r, const char *person, StrBuf *out) {
-        _cleanup_(freep) char *rules = rules_text(r->world.config, r->world.target);
-
-        if (!rules)
+static int basis_of(Reverter *r, const char *person, StrBuf *out) {
+        if (!r->rules)
+                r->rules = rules_text(r->world.config, r->world.target);
+        if (!r->rules)
                 return -ENOMEM;
         revert_basis(r->world.target, r->world.config->n_groups, find_person(r, person), out);
-        strbuf_puts(out, rules);
+        strbuf_puts(out, r->rules);
         return out->error;
 }
 
@@ -249,7 +251,7 @@ typedef enum MarkFate {
         MARK_ENDS,
 } MarkFate;
 
-static int judge_mark(const JudgeInput *in, const Reverter *r, const Reverted *mark, MarkFate *ret) {
+static int judge_mark(const JudgeInput *in, Reverter *r, const Reverted *mark, MarkFate *ret) {
         _cleanup_(strbuf_deinit) StrBuf basis = STRBUF_INIT(BASIS_MAX);
         _cleanup_(queue_item_freep) QueueItem *item = NULL;
         bool same;
@@ -297,7 +299,7 @@ static int look_at_marks(const JudgeInput *in, Reverter *r) {
 
 /* ---- the held one ---- */
 
-static int put_one(const JudgeInput *in, const Reverter *r, const Action *a, Judgement *j) {
+static int put_one(const JudgeInput *in, Reverter *r, const Action *a, Judgement *j) {
         _cleanup_(strbuf_deinit) StrBuf basis = STRBUF_INIT(BASIS_MAX);
         QueuePut put;
         int64_t id;
