@@ -54,7 +54,14 @@ static void store_fault(Resetter *r, int q) {
 
         r->must_recover = true;
         log_event(LOG_ERR, &fields, "%s: the queue can't be written: %s", r->target->name,
-                  q == -ENOSPC || q == -EIO ? store_error(r->store) : strerror(-q));
+                  store_strerror(r->store, q));
+}
+
+/* The rows stay as they are: the next batch is made of those that still wait. */
+static void leave_batch(Resetter *r) {
+        forget_batch(r);
+        loop_task_arm(r->task);
+        r->hooks.changed(r->hooks.userdata);
 }
 
 /* For those who look on: the call is about to be sent (outcome NULL), or has ended. */
@@ -74,13 +81,22 @@ static void tell_call(const Resetter *r, const Outcome *outcome) {
 
 /* ---- ends ---- */
 
-static void log_end(Resetter *r, const QueueItem *item, QueueState state, const Outcome *outcome,
-                    const char *detail) {
-        bool done = state == QUEUE_DONE;
+/* How a row ends, or waits on. */
+typedef struct End { QueueState state; usec_t due; const char *detail; } End;
+
+static const End unknown = {
+        QUEUE_DEAD, 0,
+        "it is unknown whether the password was reset; by reset_uncertain = \"once\" it isn't tried again",
+};
+
+static void log_end(const Resetter *r, const QueueItem *item, End end, const Outcome *outcome) {
+        static const struct { const char *id, *word; int priority; } forms[_QUEUE_STATE_MAX] = {
+                [QUEUE_DONE] = { MSGID_ACTION_DONE, "done", LOG_INFO },
+                [QUEUE_DEAD] = { MSGID_DEAD_LETTER, "given up", LOG_ERR },
+                [QUEUE_DROPPED] = { MSGID_LAST_OR_PROTECTED_KEPT, "not done", LOG_WARNING },
+        };
         LogFields fields = {
-                .message_id = done                  ? MSGID_ACTION_DONE
-                              : state == QUEUE_DEAD ? MSGID_DEAD_LETTER
-                                                    : MSGID_LAST_OR_PROTECTED_KEPT,
+                .message_id = forms[end.state].id,
                 .target = r->target->name,
                 .action = action_kind_to_string(ACTION_RESET),
                 .action_id = item->id,
@@ -92,139 +108,117 @@ static void log_end(Resetter *r, const QueueItem *item, QueueState state, const 
                 .http_status = outcome ? outcome->http_status : 0,
         };
 
-        log_event(done                  ? LOG_INFO
-                  : state == QUEUE_DEAD ? LOG_ERR
-                                        : LOG_WARNING,
-                  &fields, "%s: reset %s: %s%s%s", r->target->name, item->action.address,
-                  done                  ? "done"
-                  : state == QUEUE_DEAD ? "given up"
-                                        : "not done",
-                  detail ? ": " : "", detail ? detail : "");
+        if (forms[end.state].word)
+                log_event(forms[end.state].priority, &fields, "%s: reset %s: %s%s%s", r->target->name,
+                          item->action.address, forms[end.state].word, end.detail ? ": " : "",
+                          end.detail ?: "");
 }
 
-static int end_item(Resetter *r, QueueItem *item, QueueState state, usec_t due, const Outcome *outcome,
-                    const char *detail) {
+static int end_item(Resetter *r, const QueueItem *item, End end, const Outcome *outcome) {
         QueueChange change = {
-                .state = state,
+                .state = end.state,
                 .was_uncertain = item->was_uncertain,
                 .attempts = item->attempts,
-                .due = due,
+                .due = end.due,
                 .outcome = outcome ? outcome_class_to_string(outcome->class) : NULL,
-                .detail = detail,
+                .detail = end.detail,
                 .http_status = outcome ? outcome->http_status : 0,
-                .forget = state == QUEUE_DROPPED,
+                .forget = end.state == QUEUE_DROPPED,
         };
 
         return store_queue_change(r->store, item->id, &change, loop_wall(r->loop));
 }
 
-static const char *refusal_of(const Resetter *r, size_t i) {
-        return r->answer.refused ? r->answer.refused[i] : NULL;
+/* A member that was refused by name ends as a dead letter, whatever becomes of the batch. */
+static End end_of_member(const Resetter *r, size_t i, End batch) {
+        const char *refusal = r->answer.refused ? r->answer.refused[i] : NULL;
+
+        return refusal ? (End){ QUEUE_DEAD, 0, refusal } : batch;
 }
 
-typedef struct End { QueueState state; usec_t due; const char *detail; } End;
+static int write_ends(Resetter *r, End batch, const Outcome *outcome) {
+        int q;
 
-/* The rows of the batch have ended, or wait on. */
-static void tell_quarantine(const Resetter *r, QueueState state) {
+        q = store_begin(r->store);
+        if (q < 0)
+                return q;
+        for (size_t i = 0; q >= 0 && i < r->n_items; i++)
+                q = end_item(r, r->items[i], end_of_member(r, i, batch), outcome);
+        return store_end(r->store, q);
+}
+
+static void tell_ends(Resetter *r, End batch, const Outcome *outcome) {
         for (size_t i = 0; i < r->n_items; i++) {
-                QueueState own = refusal_of(r, i) ? QUEUE_DEAD : state;
+                const QueueItem *item = r->items[i];
+                End end = end_of_member(r, i, batch);
 
-                if (own == QUEUE_DONE || own == QUEUE_DEAD)
-                        quarantine_ended(r->quarantine, r->items[i]->id, own == QUEUE_DONE);
+                log_end(r, item, end, outcome);
+                if (end.state == QUEUE_DONE)
+                        r->hooks.account_reset(item->action.remote_id, r->hooks.userdata);
+                if (end.state == QUEUE_DONE || end.state == QUEUE_DEAD)
+                        quarantine_ended(r->quarantine, item->id, end.state == QUEUE_DONE);
         }
         quarantine_judge(r->quarantine);
 }
 
-/* All rows of the batch in one transaction, then the log. A member that was refused by name ends as a
- * dead letter. */
-static void end_batch(Resetter *r, const End *end, const Outcome *outcome) {
+/* All rows of the batch in one transaction, then whoever has to know. */
+static void end_batch(Resetter *r, End end, const Outcome *outcome) {
         int q;
 
-        q = store_begin(r->store);
-        for (size_t i = 0; q >= 0 && i < r->n_items; i++) {
-                const char *refusal = refusal_of(r, i);
-
-                q = refusal ? end_item(r, r->items[i], QUEUE_DEAD, 0, outcome, refusal)
-                            : end_item(r, r->items[i], end->state, end->due, outcome, end->detail);
-        }
-        if (q < 0)
-                store_rollback(r->store);
-        else
-                q = store_commit(r->store);
+        q = write_ends(r, end, outcome);
         failpoint("reset-recorded");
-        for (size_t i = 0; q >= 0 && i < r->n_items; i++)
-                if (refusal_of(r, i))
-                        log_end(r, r->items[i], QUEUE_DEAD, outcome, refusal_of(r, i));
-                else if (end->state == QUEUE_DONE || end->state == QUEUE_DEAD)
-                        log_end(r, r->items[i], end->state, outcome, end->detail);
         if (q < 0)
                 store_fault(r, q);
         else
-                tell_quarantine(r, end->state);
-        if (end->due > loop_wall(r->loop))
-                loop_timer_after(r->timer, end->due - loop_wall(r->loop));
-        for (size_t i = 0; q >= 0 && end->state == QUEUE_DONE && i < r->n_items; i++)
-                if (!refusal_of(r, i))
-                        r->hooks.account_reset(r->items[i]->action.remote_id, r->hooks.userdata);
-        forget_batch(r);
-        loop_task_arm(r->task);
-        r->hooks.changed(r->hooks.userdata);
-}
-
-/* The rows stay as they are: the next batch is made of those that still wait. */
-static void leave_batch(Resetter *r) {
-        forget_batch(r);
-        loop_task_arm(r->task);
-        r->hooks.changed(r->hooks.userdata);
+                tell_ends(r, end, outcome);
+        if (end.due > loop_wall(r->loop))
+                loop_timer_after(r->timer, end.due - loop_wall(r->loop));
+        leave_batch(r);
 }
 
 static void end_refused(Resetter *r, const Outcome *outcome) {
         bool halve = r->n_items > 1;
-        const End dead = { QUEUE_DEAD, 0, outcome->detail },
-                  again = { QUEUE_WAITING, loop_wall(r->loop), outcome->detail };
 
         if (halve)
                 r->next_size = (r->n_items + 1) / 2;
-        end_batch(r, halve ? &again : &dead, outcome);
+        end_batch(r, (End){ halve ? QUEUE_WAITING : QUEUE_DEAD, halve ? loop_wall(r->loop) : 0,
+                            outcome->detail }, outcome);
 }
 
 static void end_uncertain(Resetter *r, const Outcome *outcome) {
-        static const char once[] = "it is unknown whether the password was reset; by reset_uncertain = "
-                                   "\"once\" it isn't tried again";
-        const End dead = { QUEUE_DEAD, 0, once },
-                  again = { QUEUE_WAITING, channel_next_free(r->channel), "no answer came" };
-        const End look = { QUEUE_UNCERTAIN, channel_next_free(r->channel), "no answer came" };
+        const End look = { QUEUE_UNCERTAIN, channel_next_free(r->channel), "no answer came" },
+                  again = { QUEUE_WAITING, look.due, look.detail };
 
         r->must_look = true;
         r->look_begun = false;
         if (r->driver->reset_fate)
-                end_batch(r, &look, outcome);
+                end_batch(r, look, outcome);
         else
-                end_batch(r, r->target->reset_uncertain_again ? &again : &dead, outcome);
+                end_batch(r, r->target->reset_uncertain_again ? again : unknown, outcome);
 }
 
 static void on_done(const Outcome *outcome, bool sent _unused_, void *userdata) {
         Resetter *r = userdata;
-        const End done = { QUEUE_DONE, 0, NULL },
-                  later = { QUEUE_WAITING, channel_next_free(r->channel), outcome->detail };
 
         failpoint("reset-answered");
         r->call = NULL;
-        if (outcome->hint != HINT_NOT_WANTED)
-                tell_call(r, outcome);
-        if (outcome->hint == HINT_NOT_WANTED)
+        if (outcome->hint == HINT_NOT_WANTED) {
                 leave_batch(r);
-        else if (outcome->class == OUTCOME_OK || outcome->class == OUTCOME_ALREADY) {
+                return;
+        }
+        tell_call(r, outcome);
+        if (outcome->class == OUTCOME_OK || outcome->class == OUTCOME_ALREADY) {
                 /* Grown back step by step: the bad member may have been the only one. */
                 r->next_size = r->next_size * 2 < r->target->reset_batch ? r->next_size * 2
                                                                          : r->target->reset_batch;
-                end_batch(r, &done, outcome);
+                end_batch(r, (End){ .state = QUEUE_DONE }, outcome);
         } else if (outcome->class == OUTCOME_REJECTED)
                 end_refused(r, outcome);
         else if (outcome->class == OUTCOME_UNCERTAIN)
                 end_uncertain(r, outcome);
         else
-                end_batch(r, &later, outcome);
+                end_batch(r, (End){ QUEUE_WAITING, channel_next_free(r->channel), outcome->detail },
+                          outcome);
 }
 
 /* ---- calls ---- */
@@ -300,9 +294,8 @@ static ResetFate fate_of(const Resetter *r, const QueueItem *item) {
 
 /* What a crash or a lost answer left. 1: it goes into the batch; 0: it ended here, or waits for a
  * listing. */
-static int settle_uncertain(Resetter *r, QueueItem *item) {
-        static const char once[] = "it is unknown whether the password was reset; by reset_uncertain = "
-                                   "\"once\" it isn't tried again";
+static int settle_uncertain(Resetter *r, const QueueItem *item) {
+        End end = unknown;
         ResetFate fate;
         int q;
 
@@ -311,30 +304,30 @@ static int settle_uncertain(Resetter *r, QueueItem *item) {
                 return 0;
         }
         fate = fate_of(r, item);
-        if (fate == RESET_DONE) {
-                q = end_item(r, item, QUEUE_DONE, 0, NULL, NULL);
-                if (q >= 0)
-                        log_end(r, item, QUEUE_DONE, NULL, "as its account shows");
-                return q;
-        }
-        if (fate == RESET_NOT_DONE || r->target->reset_uncertain_again)
+        if (fate == RESET_DONE)
+                end = (End){ .state = QUEUE_DONE };
+        else if (fate == RESET_NOT_DONE || r->target->reset_uncertain_again)
                 return 1;
-        q = end_item(r, item, QUEUE_DEAD, 0, NULL, once);
+        q = end_item(r, item, end, NULL);
+        if (fate == RESET_DONE)
+                end.detail = "as its account shows";
         if (q >= 0)
-                log_end(r, item, QUEUE_DEAD, NULL, once);
+                log_end(r, item, end, NULL);
         return q;
 }
 
 /* An account of ours that isn't listed yet, or no longer: the next listing tells more. */
-static int require_account(Resetter *r, QueueItem *item) {
+static int require_account(Resetter *r, const QueueItem *item) {
+        const End later = { QUEUE_WAITING, usec_add(loop_wall(r->loop), USEC_PER_MINUTE),
+                            "waits for a listing that has the account" };
+
         if (accounts_by_id(r->hooks.accounts(r->hooks.userdata), item->action.remote_id))
                 return 1;
-        return end_item(r, item, QUEUE_WAITING, usec_add(loop_wall(r->loop), USEC_PER_MINUTE), NULL,
-                        "waits for a listing that has the account");
+        return end_item(r, item, later, NULL);
 }
 
 /* 1: it goes into the batch; 0: it ended here. */
-static int admit(Resetter *r, QueueItem *item) {
+static int admit(Resetter *r, const QueueItem *item) {
         GuardInput guard = {
                 .store = r->store,
                 .target = r->target,
@@ -355,9 +348,11 @@ static int admit(Resetter *r, QueueItem *item) {
         if (q < 0)
                 return q;
         if (q == GUARD_E_BREACH) {
-                q = end_item(r, item, QUEUE_DROPPED, 0, NULL, err.text);
+                const End end = { QUEUE_DROPPED, 0, err.text };
+
+                q = end_item(r, item, end, NULL);
                 if (q >= 0)
-                        log_end(r, item, QUEUE_DROPPED, NULL, err.text);
+                        log_end(r, item, end, NULL);
                 return q;
         }
         return r->driver->reset_needs_account ? require_account(r, item) : 1;
