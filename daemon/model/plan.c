@@ -186,6 +186,10 @@ void plan_sort_actions(Action *actions, size_t n) {
         sort(actions, n, sizeof(*actions), action_compare);
 }
 
+bool actions_have(const Action *sorted, size_t n, const Action *a) {
+        return n > 0 && bsearch(a, sorted, n, sizeof(*a), action_compare);
+}
+
 int plan_finish(Plan *plan) {
         plan_sort_actions(plan->actions, plan->n_actions);
         sort(plan->blocked, plan->n_blocked, sizeof(*plan->blocked), blocked_compare);

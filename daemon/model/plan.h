@@ -159,3 +159,5 @@ int plan_hash(const char *target, const Action *actions, size_t n, char ret[stat
  * id, before, after, so that no two different actions are equal. */
 int action_compare(const void *a, const void *b);
 void plan_sort_actions(Action *actions, size_t n);
+/* Is this very action among those? They stand in canonical order, as those of plans and held plans do. */
+bool actions_have(const Action *sorted, size_t n, const Action *a);

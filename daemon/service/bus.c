@@ -229,7 +229,7 @@ static int add_held(const View *v, const char *name, HeldSlot slot, BusFacts *f,
         char *text;
         int r;
 
-        r = store_held_get(v->store, name, slot, &held);
+        r = store_held_head(v->store, name, slot, &held);
         if (r < 0 || !held)
                 return r;
         if (asprintf(&text, "%s %s", name, held->hash) < 0)

@@ -84,9 +84,9 @@ int view_put_target(const View *v, const Remote *remote, StrBuf *out) {
         if (r >= 0)
                 r = store_queue_counts(v->store, config->name, &counts);
         if (r >= 0)
-                r = store_held_get(v->store, config->name, HELD_PLAN, &held);
+                r = store_held_head(v->store, config->name, HELD_PLAN, &held);
         if (r >= 0)
-                r = store_held_get(v->store, config->name, HELD_REVERT, &revert);
+                r = store_held_head(v->store, config->name, HELD_REVERT, &revert);
         if (r < 0)
                 return r;
         strbuf_putc(out, '{');
@@ -197,7 +197,7 @@ static void add_held(const View *v, Problems *p, const char *name, HeldSlot slot
         _cleanup_(held_plan_freep) HeldPlan *held = NULL;
         char act[400];
 
-        if (store_held_get(v->store, name, slot, &held) < 0 || !held)
+        if (store_held_head(v->store, name, slot, &held) < 0 || !held)
                 return;
         snprintf(act, sizeof(act), "idsyncctl plan %s; then idsyncctl approve %s, or reject %s", name,
                  held->hash, held->hash);

@@ -157,7 +157,7 @@ HeldPlan *held_plan_free(HeldPlan *h) {
         return NULL;
 }
 
-static int get_head(Store *store, const char *target, HeldSlot slot, HeldPlan *h, size_t *ret_n) {
+static int get_head(Store *store, const char *target, HeldSlot slot, HeldPlan *h) {
         _cleanup_(statement_resetp) sqlite3_stmt *q = NULL;
         const char *hash, *reason;
         int r;
@@ -175,14 +175,16 @@ static int get_head(Store *store, const char *target, HeldSlot slot, HeldPlan *h
         h->hash = (char *) hash;
         h->reason = (char *) reason;
         h->since = column_usec(q, 2);
-        *ret_n = (size_t) sqlite3_column_int64(q, 3);
+        h->n_actions = (size_t) sqlite3_column_int64(q, 3);
         return 1;
 }
 
-static int get_actions(Store *store, const char *target, HeldSlot slot, HeldPlan *h, size_t n) {
+static int get_actions(Store *store, const char *target, HeldSlot slot, HeldPlan *h) {
         _cleanup_(statement_resetp) sqlite3_stmt *q = NULL;
+        size_t n = h->n_actions;
         int r;
 
+        h->n_actions = 0;
         h->actions = calloc(n > 0 ? n : 1, sizeof(*h->actions));
         if (!h->actions)
                 return -ENOMEM;
@@ -198,18 +200,26 @@ static int get_actions(Store *store, const char *target, HeldSlot slot, HeldPlan
         return r < 0 ? r : 0;
 }
 
-int store_held_get(Store *store, const char *target, HeldSlot slot, HeldPlan **ret) {
+int store_held_head(Store *store, const char *target, HeldSlot slot, HeldPlan **ret) {
         _cleanup_(held_plan_freep) HeldPlan *h = calloc(1, sizeof(*h));
-        size_t n = 0;
         int r;
 
         if (!h || !(h->arena = arena_new()))
                 return -ENOMEM;
-        r = get_head(store, target, slot, h, &n);
-        if (r > 0)
-                r = get_actions(store, target, slot, h, n);
-        else if (r == 0)
-                h = held_plan_free(h);
+        r = get_head(store, target, slot, h);
+        if (r < 0)
+                return r;
+        *ret = r > 0 ? TAKE(h) : NULL;
+        return 0;
+}
+
+int store_held_get(Store *store, const char *target, HeldSlot slot, HeldPlan **ret) {
+        _cleanup_(held_plan_freep) HeldPlan *h = NULL;
+        int r;
+
+        r = store_held_head(store, target, slot, &h);
+        if (r == 0 && h)
+                r = get_actions(store, target, slot, h);
         if (r < 0)
                 return r;
         *ret = TAKE(h);

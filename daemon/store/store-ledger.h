@@ -47,4 +47,6 @@ HeldPlan *held_plan_free(HeldPlan *h);
 DEFINE_CLEANUP(HeldPlan *, held_plan_free);
 /* *ret NULL: none */
 int store_held_get(Store *store, const char *target, HeldSlot slot, HeldPlan **ret);
+/* The same without its actions (NULL): n_actions tells how many there are. */
+int store_held_head(Store *store, const char *target, HeldSlot slot, HeldPlan **ret);
 int store_held_drop(Store *store, const char *target, HeldSlot slot);

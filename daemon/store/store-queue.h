@@ -56,6 +56,9 @@ DEFINE_CLEANUP(QueueItem *, queue_item_free);
 typedef enum QueuePut { QUEUE_PUT_NEW, QUEUE_PUT_KEPT, QUEUE_PUT_BUSY, QUEUE_PUT_SUPPRESSED } QueuePut;
 int store_queue_put(Store *store, const char *target, const Action *a, int64_t cycle, bool approved,
                     usec_t wall, int64_t *ret_id, QueuePut *ret_put);
+/* The same for what is done by being put, an adoption: it is history at once. */
+int store_queue_put_done(Store *store, const char *target, const Action *a, int64_t cycle, bool approved,
+                         usec_t wall, QueuePut *ret_put);
 /* What store_queue_put() would do; writes nothing. */
 int store_queue_probe(Store *store, const char *target, const Action *a, QueuePut *ret);
 /* Puts a wish as dropped, with the reason: suppressed until it changes. Unlike one that is put it stands

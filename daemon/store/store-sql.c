@@ -9,7 +9,8 @@
         " memo, reverts"
 
 #define UNFINISHED "'waiting', 'running', 'uncertain'"
-#define THIS_CYCLE "max(cycle, coalesce((SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'cycle'), 0))"
+#define LAST_CYCLE "coalesce((SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'cycle'), 0)"
+#define THIS_CYCLE "max(cycle, " LAST_CYCLE ")"
 
 const char *const store_sql[_SQL_MAX] = {
         [SQL_BEGIN] = "BEGIN IMMEDIATE",
@@ -79,8 +80,8 @@ const char *const store_sql[_SQL_MAX] = {
                 "INSERT INTO held_action (target, slot, position, person, kind, address, remote_id, before,"
                 " after, reverts) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
         [SQL_HELD_GET] =
-                "SELECT hash, reason, since, (SELECT count(*) FROM held_action WHERE target = ?1 AND slot ="
-                " ?2) FROM held WHERE target = ?1 AND slot = ?2",
+                "SELECT hash, reason, since, (SELECT coalesce(max(position) + 1, 0) FROM held_action WHERE"
+                " target = ?1 AND slot = ?2) FROM held WHERE target = ?1 AND slot = ?2",
         [SQL_HELD_ACTIONS] =
                 "SELECT person, kind, address, remote_id, before, after, reverts FROM held_action WHERE"
                 " target = ?1 AND slot = ?2 ORDER BY position",
@@ -113,6 +114,11 @@ const char *const store_sql[_SQL_MAX] = {
                 "INSERT INTO action (target, person, kind, address, remote_id, before, after, wish,"
                 " state, due, queued, cycle, approved, reverts) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8,"
                 " 'waiting', 0, ?9, ?10, ?11, ?12)",
+        [SQL_ACTION_INSERT_DONE] =
+                "INSERT INTO action (target, person, kind, address, remote_id, before, after, wish,"
+                " state, due, queued, cycle, approved, reverts, outcome, finished, finished_cycle) VALUES"
+                " (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'done', 0, ?9, ?10, ?11, ?12, 'ok', ?9,"
+                " max(?10, " LAST_CYCLE "))",
         [SQL_ACTION_REJECTED] =
                 "INSERT INTO action (target, person, kind, address, remote_id, before, after, wish,"
                 " state, due, queued, cycle, approved, stands, detail, finished, finished_cycle) VALUES (?1,"
@@ -148,6 +154,9 @@ const char *const store_sql[_SQL_MAX] = {
                 "SELECT min(due) FROM action WHERE target = ?1 AND finished IS NULL AND state = 'waiting'"
                 " UNION ALL SELECT min(due) FROM action WHERE target = ?1 AND finished IS NULL AND state"
                 " = 'uncertain'",
+        [SQL_ACTION_ANY] =
+                "SELECT 1 FROM action WHERE target = ?1 AND finished IS NULL UNION ALL SELECT 1 FROM action"
+                " WHERE target = ?1 AND stands = 1 LIMIT 1",
         [SQL_ACTION_WAITING] =
                 "SELECT id, wish FROM action WHERE target = ?1 AND finished IS NULL AND state = 'waiting'"
                 " AND kind <> 'reset' AND NOT (kind = 'recreate' AND step > 0) AND reverts = 0",

@@ -101,11 +101,11 @@ static int probe(Store *store, const char *target, const Wish *w, Probe *ret) {
         return r;
 }
 
-static int insert(Store *store, const char *target, const Wish *w, int64_t cycle, bool approved,
-                  usec_t wall) {
+static int insert(Store *store, StatementId id, const char *target, const Wish *w, int64_t cycle,
+                  bool approved, usec_t wall) {
         const Action *a = w->action;
 
-        return store_exec(store, SQL_ACTION_INSERT, "tttttttbuini", target, a->person,
+        return store_exec(store, id, "tttttttbuini", target, a->person,
                           action_kind_to_string(a->kind), a->address, a->remote_id, w->texts.before.data,
                           w->texts.after.data, w->hash, (size_t) ROW_WISH_SIZE, wall, cycle, (int) approved,
                           a->reverts);
@@ -115,8 +115,8 @@ static int end(Store *store, int64_t id, QueueState state, const char *detail, u
         return store_exec(store, SQL_ACTION_END, "ittu", id, queue_state_to_string(state), detail, wall);
 }
 
-static int put(Store *store, const char *target, const Wish *w, int64_t cycle, bool approved, usec_t wall,
-               Probe *ret) {
+static int put(Store *store, StatementId id, const char *target, const Wish *w, int64_t cycle, bool approved,
+               usec_t wall, Probe *ret) {
         int r;
 
         r = probe(store, target, w, ret);
@@ -128,15 +128,14 @@ static int put(Store *store, const char *target, const Wish *w, int64_t cycle, b
                 r = store_exec(store, SQL_ACTION_LIFT, "tt", target, w->action->person);
         failpoint("store-superseded");
         if (r == 0)
-                r = insert(store, target, w, cycle, approved, wall);
+                r = insert(store, id, target, w, cycle, approved, wall);
         if (r == 0)
                 ret->id = sqlite3_last_insert_rowid(store->db);
         return r;
 }
 
-int store_queue_put(Store *store, const char *target, const Action *a, int64_t cycle, bool approved,
-                    usec_t wall,
-                    int64_t *ret_id, QueuePut *ret_put) {
+static int put_row(Store *store, StatementId id, const char *target, const Action *a, int64_t cycle,
+                   bool approved, usec_t wall, int64_t *ret_id, QueuePut *ret_put) {
         _cleanup_(wish_deinit) Wish w = { .texts = ROW_TEXTS_INIT };
         Probe found = { 0 };
         int r;
@@ -147,7 +146,7 @@ int store_queue_put(Store *store, const char *target, const Action *a, int64_t c
         r = store_begin(store);
         if (r < 0)
                 return r;
-        r = store_end(store, put(store, target, &w, cycle, approved, wall, &found));
+        r = store_end(store, put(store, id, target, &w, cycle, approved, wall, &found));
         if (r < 0)
                 return r;
         if (ret_id)
@@ -155,6 +154,16 @@ int store_queue_put(Store *store, const char *target, const Action *a, int64_t c
         if (ret_put)
                 *ret_put = found.put;
         return 0;
+}
+
+int store_queue_put(Store *store, const char *target, const Action *a, int64_t cycle, bool approved,
+                    usec_t wall, int64_t *ret_id, QueuePut *ret_put) {
+        return put_row(store, SQL_ACTION_INSERT, target, a, cycle, approved, wall, ret_id, ret_put);
+}
+
+int store_queue_put_done(Store *store, const char *target, const Action *a, int64_t cycle, bool approved,
+                         usec_t wall, QueuePut *ret_put) {
+        return put_row(store, SQL_ACTION_INSERT_DONE, target, a, cycle, approved, wall, NULL, ret_put);
 }
 
 int store_queue_probe(Store *store, const char *target, const Action *a, QueuePut *ret) {
@@ -265,13 +274,27 @@ static int find_unwanted(Store *store, StatementId id, const char *target, const
         return 0;
 }
 
-static int keep_only(Store *store, const char *target, const WishHash *hashes, size_t n, bool lift,
+/* Nothing waits and nothing is suppressed: a first plan, or one that was held. */
+static int has_wishes(Store *store, const char *target) {
+        _cleanup_(statement_resetp) sqlite3_stmt *q = NULL;
+        int r;
+
+        r = store_query(store, SQL_ACTION_ANY, &q, "t", target);
+        return r < 0 ? r : store_step(store, q);
+}
+
+static int keep_only(Store *store, const char *target, const Action *actions, size_t n, bool lift,
                      usec_t wall, size_t *ret_dropped) {
+        _cleanup_(freep) WishHash *hashes = NULL;
         _cleanup_(freep) int64_t *waiting = NULL, *standing = NULL;
         size_t n_waiting = 0, n_standing = 0;
-        int r = 0;
+        int r;
 
-        if (lift)
+        r = has_wishes(store, target);
+        if (r <= 0)
+                return r;
+        r = hash_actions(actions, n, &hashes);
+        if (lift && r == 0)
                 r = find_unwanted(store, SQL_ACTION_STANDING, target, hashes, n, &standing, &n_standing);
         if (r == 0)
                 r = find_unwanted(store, SQL_ACTION_WAITING, target, hashes, n, &waiting, &n_waiting);
@@ -285,17 +308,13 @@ static int keep_only(Store *store, const char *target, const WishHash *hashes, s
 
 int store_queue_keep_only(Store *store, const char *target, const Action *actions, size_t n, bool lift,
                           usec_t wall, size_t *ret_dropped) {
-        _cleanup_(freep) WishHash *hashes = NULL;
         size_t dropped = 0;
         int r;
 
-        r = hash_actions(actions, n, &hashes);
-        if (r < 0)
-                return r;
         r = store_begin(store);
         if (r < 0)
                 return r;
-        r = store_end(store, keep_only(store, target, hashes, n, lift, wall, &dropped));
+        r = store_end(store, keep_only(store, target, actions, n, lift, wall, &dropped));
         if (r == 0 && ret_dropped)
                 *ret_dropped = dropped;
         return r;

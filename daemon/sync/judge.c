@@ -61,11 +61,6 @@ static void open_add(Open *o, const Action *a) {
                 o->n_acts++;
 }
 
-/* A frozen plan is in canonical order too. */
-static bool held_plan_has(const HeldPlan *held, const Action *a) {
-        return held && bsearch(a, held->actions, held->n_actions, sizeof(*a), action_compare);
-}
-
 /* went: the plan let go in this judgement; NULL: none. Its acts are in the queue, its adoptions and
  * relinks are in the ledger. */
 static int find_open(const JudgeInput *in, const HeldPlan *went, Judgement *j, Open *ret) {
@@ -88,7 +83,7 @@ static int find_open(const JudgeInput *in, const HeldPlan *went, Judgement *j, O
                         j->n_not_carried_out++;
                         continue;
                 }
-                if (is_link_alone(a->kind) && held_plan_has(went, a))
+                if (is_link_alone(a->kind) && went && actions_have(went->actions, went->n_actions, a))
                         continue;
                 r = store_queue_probe(in->store, in->target->name, a, &put);
                 if (r < 0)
@@ -101,15 +96,10 @@ static int find_open(const JudgeInput *in, const HeldPlan *went, Judgement *j, O
         return plan_hash(in->target->name, ret->plan.actions, ret->plan.n_actions, j->hash);
 }
 
-/* Plans are in canonical order. */
-static bool plan_asks_for(const Plan *plan, const Action *a) {
-        return plan->n_actions > 0 && bsearch(a, plan->actions, plan->n_actions, sizeof(*a), action_compare);
-}
-
 /* Every action of the held plan is still asked for unchanged. */
 static bool still_asked_for(const HeldPlan *held, const Plan *plan) {
         for (size_t i = 0; i < held->n_actions; i++)
-                if (!plan_asks_for(plan, &held->actions[i]))
+                if (!actions_have(plan->actions, plan->n_actions, &held->actions[i]))
                         return false;
         return held->n_actions > 0;
 }
@@ -122,25 +112,27 @@ bool judge_is_approved(const JudgeInput *in, const char *hash) {
 }
 
 /* The account's link goes over to another person, as it is. */
-static int take_over(const JudgeInput *in, const char *remote_id, Link *link) {
-        for (size_t i = 0; i < in->links->n; i++) {
-                const Link *old = &in->links->items[i];
+static int take_over(const JudgeInput *in, const char *remote_id, Links **ret_old, Link *link) {
+        const Link *old;
+        int r;
 
-                if (old->gone || !str_eq(old->remote_id, remote_id))
-                        continue;
-                link->role = old->role;
-                link->origin = old->origin;
-                link->since = old->since;
-                return store_link_drop(in->store, in->target->name, old->person);
-        }
-        return -ENOENT;
+        r = store_links_of(in->store, in->target->name, remote_id, ret_old);
+        if (r < 0)
+                return r;
+        if ((*ret_old)->n == 0)
+                return -ENOENT;
+        old = (*ret_old)->items;
+        link->role = old->role;
+        link->origin = old->origin;
+        link->since = old->since;
+        return store_link_drop(in->store, in->target->name, old->person);
 }
 
-static int put_link(const JudgeInput *in, const StrIndex *index, const Action *a, int64_t id) {
+static int put_link(const JudgeInput *in, const StrIndex *index, const Action *a) {
+        _cleanup_(links_freep) Links *old = NULL;
         _cleanup_(freep) char *key = NULL;
         uint32_t pos = strindex_find(index, in->people->items, a->person);
         const Person *p = pos == STRINDEX_NONE ? NULL : &in->people->items[pos];
-        const QueueChange change = { .state = QUEUE_DONE, .outcome = "ok" };
         Link link = {
                 .person = a->person,
                 .remote_id = a->remote_id,
@@ -154,12 +146,28 @@ static int put_link(const JudgeInput *in, const StrIndex *index, const Action *a
         if (address_key(a->address, &key) == 0)
                 link.address = key;
         if (a->kind == ACTION_RELINK)
-                r = take_over(in, a->remote_id, &link);
+                r = take_over(in, a->remote_id, &old, &link);
         if (r == 0)
                 r = store_link_put(in->store, in->target->name, &link);
-        if (r != 0)
-                return r < 0 ? r : -EEXIST;
-        return store_queue_change(in->store, id, &change, in->wall);
+        return r > 0 ? -EEXIST : r;
+}
+
+static int put_action(const JudgeInput *in, const StrIndex *index, const Action *a, bool approved,
+                      Judgement *j) {
+        QueuePut put;
+        int r;
+
+        if (!is_link_alone(a->kind)) {
+                r = store_queue_put(in->store, in->target->name, a, in->cycle, approved, in->wall, NULL,
+                                    &put);
+                j->n_queued += r == 0 && put == QUEUE_PUT_NEW;
+                return r;
+        }
+        r = store_queue_put_done(in->store, in->target->name, a, in->cycle, approved, in->wall, &put);
+        if (r < 0 || put != QUEUE_PUT_NEW)
+                return r;
+        j->n_adopted++;
+        return put_link(in, index, a);
 }
 
 static int put_actions(const JudgeInput *in, const Action *actions, size_t n, bool approved, Judgement *j) {
@@ -169,25 +177,9 @@ static int put_actions(const JudgeInput *in, const Action *actions, size_t n, bo
         r = people_index(in->people, &index);
         if (r < 0)
                 return r;
-        for (size_t i = 0; i < n; i++) {
-                QueuePut put;
-                int64_t id;
-
-                r = store_queue_put(in->store, in->target->name, &actions[i], in->cycle, approved, in->wall,
-                                    &id, &put);
-                if (r < 0)
-                        return r;
-                if (put != QUEUE_PUT_NEW)
-                        continue;
-                if (is_link_alone(actions[i].kind)) {
-                        r = put_link(in, &index, &actions[i], id);
-                        if (r < 0)
-                                return r;
-                        j->n_adopted++;
-                } else
-                        j->n_queued++;
-        }
-        return 0;
+        for (size_t i = 0; i < n && r >= 0; i++)
+                r = put_action(in, &index, &actions[i], approved, j);
+        return r;
 }
 
 static int find_failed(const JudgeInput *in, const Accepted *accepted, Judgement *j) {
@@ -307,7 +299,8 @@ static int why_not(const JudgeInput *in, const Action *a, const char **ret) {
         int r;
 
         *ret = NULL;
-        if (!plan_asks_for(in->plan, a) || !is_carried_out(in->target, a->kind)) {
+        if (!actions_have(in->plan->actions, in->plan->n_actions, a) ||
+            !is_carried_out(in->target, a->kind)) {
                 *ret = "isn't asked for like this (any more)";
                 return 0;
         }
@@ -340,7 +333,7 @@ static int find_unfit(const JudgeInput *in, const HeldPlan *plan, Judgement *j) 
 
 static bool shares_action(const HeldPlan *held, const HeldPlan *file) {
         for (size_t i = 0; held && i < file->n_actions; i++)
-                if (held_plan_has(held, &file->actions[i]))
+                if (actions_have(held->actions, held->n_actions, &file->actions[i]))
                         return true;
         return false;
 }

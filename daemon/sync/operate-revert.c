@@ -78,7 +78,7 @@ static int check_remote(const Operate *o, const char *target, const Remote **ret
                 return err_set(text, OPERATE_E_REFUSED, 0,
                                "%s isn't compared with the directory yet, or just now: ask again then",
                                target);
-        r = store_held_get(o->store, target, HELD_REVERT, &held);
+        r = store_held_head(o->store, target, HELD_REVERT, &held);
         if (r < 0)
                 return r;
         if (held)
@@ -220,7 +220,7 @@ static void log_held(const Operate *o, const char *target) {
         LogFields fields = { .message_id = MSGID_PLAN_HELD, .target = target };
         _cleanup_(held_plan_freep) HeldPlan *held = NULL;
 
-        if (store_held_get(o->store, target, HELD_REVERT, &held) < 0 || !held)
+        if (store_held_head(o->store, target, HELD_REVERT, &held) < 0 || !held)
                 return;
         fields.plan = held->hash;
         log_event(LOG_NOTICE, &fields, "%s: plan %s with %zu %s is held: it %s", target, held->hash,

@@ -20,13 +20,13 @@ static int say_stale(const char *hash, StrBuf *held, ErrCtx *text) {
                        hash, held->data ? "held now: " : "no plan is held", held->data ? held->data : "");
 }
 
-/* *ret_plan NULL: it is another one, which is named. */
+/* *ret_plan NULL: it is another one, which is named; else its head. */
 static int look_in_slot(const Operate *o, const char *target, HeldSlot slot, const char *hash,
                         StrBuf *names, HeldPlan **ret_plan) {
         _cleanup_(held_plan_freep) HeldPlan *plan = NULL;
         int r;
 
-        r = store_held_get(o->store, target, slot, &plan);
+        r = store_held_head(o->store, target, slot, &plan);
         if (r < 0 || !plan)
                 return r;
         if (str_eq(plan->hash, hash))
@@ -140,17 +140,26 @@ static int withdraw(const Operate *o, const char *target, const char *hash) {
         return r < 0 || !str_eq(standing, hash) ? r : standing_approve(o->store, target, NULL);
 }
 
-/* What nobody asks for but the operator needs no suppression. */
-static int reject(const Operate *o, const char *target, const HeldPlan *plan, HeldSlot slot) {
+static int suppress_all(const Operate *o, const char *target, HeldSlot slot) {
+        _cleanup_(held_plan_freep) HeldPlan *plan = NULL;
         int64_t cycle = 0;
         int r;
 
         r = store_cycle_get(o->store, &cycle);
-        for (size_t i = 0; i < plan->n_actions && r >= 0 && slot == HELD_PLAN; i++)
+        if (r >= 0)
+                r = store_held_get(o->store, target, slot, &plan);
+        for (size_t i = 0; r >= 0 && plan && i < plan->n_actions; i++)
                 r = store_queue_reject(o->store, target, &plan->actions[i], cycle,
                                        "rejected by an operator", loop_wall(o->loop));
+        return r;
+}
+
+/* What nobody asks for but the operator needs no suppression. */
+static int reject(const Operate *o, const char *target, const char *hash, HeldSlot slot) {
+        int r = slot == HELD_PLAN ? suppress_all(o, target, slot) : 0;
+
         if (r >= 0)
-                r = withdraw(o, target, plan->hash);
+                r = withdraw(o, target, hash);
         return r < 0 ? r : store_held_drop(o->store, target, slot);
 }
 
@@ -168,7 +177,7 @@ int operate_reject(const Operate *o, const char *hash, ErrCtx *text) {
         r = store_begin(o->store);
         if (r < 0)
                 return r;
-        r = store_end(o->store, reject(o, fields.target, plan, slot));
+        r = store_end(o->store, reject(o, fields.target, hash, slot));
         if (r < 0)
                 return r;
         remote_ask_again(remote);

@@ -270,18 +270,28 @@ static bool has_approval(const Remote *r) {
 }
 
 /* Neither queued, nor suppressed, nor held: it would go ahead now. */
-static bool is_new(const Remote *r, const Action *a) {
-        _cleanup_(held_plan_freep) HeldPlan *held = NULL;
+static bool is_new(const Remote *r, const HeldPlan *held, const Action *a) {
         QueuePut put = QUEUE_PUT_NEW;
 
         if (store_queue_probe(r->env.store, r->target->name, a, &put) < 0 || put != QUEUE_PUT_NEW)
                 return false;
-        if (has_approval(r) || store_held_get(r->env.store, r->target->name, HELD_PLAN, &held) < 0 || !held)
-                return true;
-        for (size_t i = 0; i < held->n_actions; i++)
-                if (action_compare(&held->actions[i], a) == 0)
-                        return false;
-        return true;
+        return !held || !actions_have(held->actions, held->n_actions, a);
+}
+
+static bool takes_something_new(const Remote *r) {
+        _cleanup_(held_plan_freep) HeldPlan *held = NULL;
+        const size_t *count = r->plan->count;
+
+        if (count[ACTION_DELETE] + count[ACTION_DISABLE] + count[ACTION_RECREATE] == 0)
+                return false;
+        /* One that can't be read holds nothing back. */
+        if (!has_approval(r))
+                (void) store_held_get(r->env.store, r->target->name, HELD_PLAN, &held);
+        for (size_t i = 0; i < r->plan->n_actions; i++)
+                if (action_kind_is_destructive(r->plan->actions[i].kind) &&
+                    is_new(r, held, &r->plan->actions[i]))
+                        return true;
+        return false;
 }
 
 /* An approved revert that takes something away. */
@@ -305,10 +315,7 @@ static bool needs_fresh_listing(const Remote *r) {
                 return true;
         if (r->listed || r->accounts->begun >= r->in.started)
                 return false;
-        for (size_t i = 0; i < r->plan->n_actions; i++)
-                if (action_kind_is_destructive(r->plan->actions[i].kind) && is_new(r, &r->plan->actions[i]))
-                        return true;
-        return takes_back(r);
+        return takes_something_new(r) || takes_back(r);
 }
 
 /* What the last one said was kept until now, for those who ask. */

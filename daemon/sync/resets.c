@@ -153,27 +153,26 @@ static int look_at(const ResetsInput *in, const Known *k, const Person *p, Plan 
         return append(&ret->records, &ret->n, &ret->size, (SignalRecord){ p->id, p->signal });
 }
 
-/* Among the resets, which stand behind the n_before actions that the plan had. */
-static bool is_asked_for(const Plan *plan, size_t n_before, const char *person) {
-        for (size_t i = n_before; i < plan->n_actions; i++)
-                if (str_eq(plan->actions[i].person, person))
-                        return true;
-        return false;
-}
-
 /* Resets of a held plan stay asked for: their signal was taken in when the plan was frozen. */
 static int add_held(const ResetsInput *in, const Known *k, size_t n_before, Plan *plan) {
+        _cleanup_(strindex_deinit) StrIndex resets = STRINDEX_INIT(action_person);
         _cleanup_(held_plan_freep) HeldPlan *held = NULL;
+        uint32_t known;
         int r;
 
         r = store_held_get(in->store, in->target->name, HELD_PLAN, &held);
         if (r < 0 || !held)
                 return r;
+        /* They stand behind the n_before actions that the plan had. */
+        for (size_t i = n_before; i < plan->n_actions && r >= 0; i++)
+                r = strindex_add(&resets, plan->actions, (uint32_t) i, &known);
+        if (r < 0)
+                return r;
         for (size_t i = 0; i < held->n_actions; i++) {
                 const Action *a = &held->actions[i];
 
                 if (a->kind != ACTION_RESET || !account_of(in, k, a->person) ||
-                    is_asked_for(plan, n_before, a->person))
+                    strindex_find(&resets, plan->actions, a->person) != STRINDEX_NONE)
                         continue;
                 r = plan_add_action(plan, a);
                 if (r < 0)

@@ -186,6 +186,41 @@ static void test_begun_recreate_is_finished_first(void **state) {
         assert_int_equal(state_of(f, id), QUEUE_WAITING);
 }
 
+/* An adoption is history at once, of the cycle under way, and drives out what waits like any wish. */
+static void test_put_done(void **state) {
+        Fixture *f = *state;
+        Action waits = create("p", "User"), adopt = { .kind = ACTION_ADOPT,
+                                                      .person = "p",
+                                                      .address = "a@example.com",
+                                                      .remote_id = "17",
+                                                      .has_before = true,
+                                                      .before = { .role = "User" } };
+        int64_t waiting = put_new(f, &waits);
+        QueueItem *item;
+        QueuePut put;
+
+        ok(store_meta_set_u64(f->store, "cycle", 5));
+        ok(store_queue_put_done(f->store, "t", &adopt, 3, true, 1000, &put));
+        assert_int_equal(put, QUEUE_PUT_NEW);
+        assert_int_equal(state_of(f, waiting), QUEUE_SUPERSEDED);
+        item = get(f, waiting + 1);
+        assert_int_equal(item->state, QUEUE_DONE);
+        assert_string_equal(item->outcome, "ok");
+        assert_int_equal(item->cycle, 3);
+        assert_int_equal(item->queued, 1000);
+        assert_int_equal(item->finished, 1000);
+        assert_true(item->approved);
+        assert_int_equal(item->action.kind, ACTION_ADOPT);
+        assert_string_equal(item->action.before.role, "User");
+        queue_item_free(item);
+        assert_int_equal(ask_sql(f, "SELECT finished_cycle FROM action WHERE kind = 'adopt'"), 5);
+
+        /* What was rejected isn't done either. */
+        become(f, put_new(f, &waits), QUEUE_DEAD);
+        ok(store_queue_put_done(f->store, "t", &waits, 3, true, 1000, &put));
+        assert_int_equal(put, QUEUE_PUT_SUPPRESSED);
+}
+
 static void test_dead_letter_suppresses(void **state) {
         Fixture *f = *state;
         Action wish = create("p", "User"), other = create("p", "Admin"), somebody = create("q", "User");
@@ -896,6 +931,15 @@ static void test_held(void **state) {
         assert_string_equal(h->actions[2].person, "a");
         assert_true(account_state_equal(&h->actions[2].after, &actions[2].after));
         h = held_plan_free(h);
+        ok(store_held_head(f->store, "t", HELD_PLAN, &h));
+        assert_string_equal(h->hash, "0123456789ab");
+        assert_string_equal(h->reason, "the first plan");
+        assert_int_equal(h->since, 77);
+        assert_int_equal(h->n_actions, 3);
+        assert_null(h->actions);
+        h = held_plan_free(h);
+        ok(store_held_head(f->store, "t", HELD_REVERT, &h));
+        assert_null(h);
         ok(store_held_get(f->store, "u", HELD_PLAN, &h));
         assert_int_equal(h->n_actions, 0);
         h = held_plan_free(h);
@@ -920,6 +964,7 @@ static void test_indexes_are_used(void **state) {
                 "SELECT id FROM action WHERE target = 't' AND person = 'p' AND finished IS NULL",
                 "SELECT id FROM action WHERE target = 't' AND person = 'p' AND stands = 1 AND wish = x'00'",
                 "SELECT id FROM action WHERE target = 't' AND finished_cycle >= 5",
+                "SELECT max(position) FROM held_action WHERE target = 't' AND slot = 'plan'",
                 "SELECT kind FROM action WHERE target = 't' AND queued >= 5 AND approved = 0",
                 "SELECT state FROM action WHERE target = 't' AND finished > 5 AND state IN ('done', 'dead')"
                 " AND kind <> 'adopt' ORDER BY finished DESC LIMIT 20",
@@ -954,7 +999,8 @@ int main(void) {
                 TEST(test_one_unfinished_per_person),
                 TEST(test_running_and_uncertain_are_finished_first),
                 TEST(test_begun_recreate_is_finished_first),
-                TEST(test_dead_letter_suppresses),
+                TEST(test_put_done),
+                        TEST(test_dead_letter_suppresses),
                 TEST(test_drop_by_operator_suppresses),
                 TEST(test_forgetting_drop_suppresses_nothing),
                 TEST(test_retry),
