@@ -86,9 +86,9 @@ class Operator:
         file = f"{self.stage.home}/plan.json"
         self.stage.ctl("plan", "umbrella", "-o", file)
         with open(file) as source:
-            first = source.read().partition("        },\n")
-        shown(first[0] + first[1])
-        say("  … and two more like it.")
+            first, end, others = source.read().partition("\n    },\n")
+        shown(first + end)
+        claim(others.count('"action": "recreate"') == 2, "and two more like it")
         before = self.stage.last_call()
         self.stage.ctl("apply", file)
         wait_for(lambda: set(self.roles_or_none().values()) == {"Full Admin"}, 20, "the new roles")

@@ -221,7 +221,7 @@ class Stage:
         if not quiet:
             command("idsyncctl", *words)
             shown(result.out + result.err)
-        claim(result.code == code, f"exit code {result.code}: {CODES[code]}")
+        claim(result.code == code, f"exit code {result.code}: {CODES[code] if code else 'done'}")
         return result
 
     # --- the end ---
