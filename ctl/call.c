@@ -33,7 +33,7 @@ static ExitCode code_of(const sd_bus_error *error) {
                 { "org.idsyncd1.Error.Unknown", EXIT_USAGE },
                 { "org.idsyncd1.Error.Stale", EXIT_HELD },
                 { "org.idsyncd1.Error.State", EXIT_STATE },
-                { "org.idsyncd1.Error.TooLarge", EXIT_FAULT },
+                { "org.idsyncd1.Error.TooLarge", EXIT_USAGE },
                 { SD_BUS_ERROR_ACCESS_DENIED, EXIT_USAGE },
                 { SD_BUS_ERROR_SERVICE_UNKNOWN, EXIT_NO_DAEMON },
                 { SD_BUS_ERROR_NAME_HAS_NO_OWNER, EXIT_NO_DAEMON },

@@ -53,7 +53,7 @@ static void append_count(StrBuf *out, const char *target, size_t n, const char *
 static void append_held(const Manager *m, const char *target, HeldSlot slot, StrBuf *out) {
         _cleanup_(held_plan_freep) HeldPlan *held = NULL;
 
-        if (store_held_get(m->store, target, slot, &held) >= 0 && held)
+        if (store_held_head(m->store, target, slot, &held) >= 0 && held)
                 strbuf_printf(out, "; %s: plan %s held", target, held->hash);
 }
 

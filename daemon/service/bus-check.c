@@ -55,7 +55,8 @@ static int answer(Bus *b, const CheckLines *lines) {
                 r = out.error;
         if (r == -E2BIG)
                 return sd_bus_reply_method_errorf(b->check, BUS_E_TOO_LARGE,
-                                                  "the answer is longer than a message may be");
+                                                  "the answer is longer than 16 MiB: \"idsyncd --check\" "
+                                                  "prints it, while the daemon is stopped");
         return r < 0 ? r : sd_bus_reply_method_return(b->check, "s", out.data);
 }
 

@@ -197,7 +197,9 @@ int bus_fail(Bus *b, int r, const ErrCtx *err, sd_bus_error *error) {
 
         if (r == -E2BIG)
                 return sd_bus_error_set(error, BUS_E_TOO_LARGE,
-                                        "the answer is longer than a message may be");
+                                        "the answer is longer than 16 MiB: ask for less, such as one "
+                                        "target or one person; \"idsyncctl plan -o FILE\" writes a held "
+                                        "plan of any length");
         if (r == -ENOMEM)
                 return r;
         b->hooks.view(&v, b->hooks.userdata);
