@@ -47,13 +47,14 @@ static HeldPlan *held_revert(const ReportInput *in, const Remote *remote) {
 }
 
 ExitCode report_target_exit_code(const ReportInput *in, const Remote *remote) {
-        _cleanup_(held_plan_freep) HeldPlan *revert = held_revert(in, remote);
+        _cleanup_(held_plan_freep) HeldPlan *revert = NULL;
         const RemoteReport *report = remote_report(remote);
         ExitCode code = state_exit_code(report);
         QueueCounts counts = { 0 };
         uint64_t left;
 
-        if (store_queue_counts(in->store, remote_config(remote)->name, &counts) < 0)
+        if (store_queue_counts(in->store, remote_config(remote)->name, &counts) < 0 ||
+            store_held_head(in->store, remote_config(remote)->name, HELD_REVERT, &revert) < 0)
                 return exit_code_worse(code, EXIT_STATE);
         left = counts.waiting + counts.uncertain + counts.running;
         /* At a paused target too: nothing of it goes without a person's word. */
@@ -74,10 +75,8 @@ ExitCode report_exit_code(const ReportInput *in) {
         const CycleReport *cycle = cycle_report(engine_cycle(in->engine));
         ExitCode code = directory_exit_code(cycle);
 
-        if (code == EXIT_IN_STEP)
-                for (size_t i = 0; i < engine_n_remotes(in->engine); i++)
-                        code = exit_code_worse(
-                                code, report_target_exit_code(in, engine_remote(in->engine, i)));
+        for (size_t i = 0; i < engine_n_remotes(in->engine); i++)
+                code = exit_code_worse(code, report_target_exit_code(in, engine_remote(in->engine, i)));
         /* Whoever it befell put the act off and said so. */
         if (*store_error(in->store))
                 code = exit_code_worse(code, EXIT_STATE);

@@ -264,6 +264,9 @@ def test_another_role(make_daemon, bus, slapd, company, standin):
 def test_a_role_that_is_unknown(make_daemon, bus, slapd, standin):
     make_daemon(target={"roles": [{"role": "Nonsense"}]})
     assert "Nonsense" in told(bus.ctl("sync", "p00003", expect=3))[-1][2]
+    slapd.stop()
+    bus.ctl("sync", "p00003", expect=4)                # of this person's read
+    bus.ctl("status", expect=3)                        # of all that is wrong the first in the order of the exit codes
 
 
 def test_paused(make_daemon, bus, slapd):
