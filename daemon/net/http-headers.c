@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <strings.h>
+#include <time.h>
 
 #include "base/strings.h"
 
@@ -14,119 +15,43 @@ static bool is_digit(char c) {
         return c >= '0' && c <= '9';
 }
 
-static bool is_alpha(char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
-
-typedef struct Date {
-        int year, month, day, hour, minute, second; /* -1: not seen */
-} Date;
-
 static int two_digits(const char *text) {
         return (text[0] - '0') * 10 + (text[1] - '0');
 }
 
-/* hour ":" minute ":" second, each 2DIGIT */
-static bool date_time(Date *d, const char *token, size_t len) {
-        if (len != 8 || d->hour >= 0 || token[2] != ':' || token[5] != ':')
-                return false;
-        for (int i = 0; i < 8; i++)
-                if (i % 3 != 2 && !is_digit(token[i]))
-                        return false;
-        d->hour = two_digits(token);
-        d->minute = two_digits(token + 3);
-        d->second = two_digits(token + 6);
-        return true;
-}
+/* Days that no month has are turned into those of the next one: not here. */
+static int date_from(struct tm *tm, usec_t *ret) {
+        int day = tm->tm_mday, second = tm->tm_sec;
+        time_t minute;
 
-static bool date_number(Date *d, const char *token, size_t len) {
-        int value = 0;
-
-        if (len > 4 || len == 3)
-                return false;
-        for (size_t i = 0; i < len; i++) {
-                if (!is_digit(token[i]))
-                        return false;
-                value = value * 10 + (token[i] - '0');
-        }
-        if (len == 4 && d->year < 0)
-                d->year = value;
-        else if (len < 4 && d->year >= 0 && d->month < 0)
-                d->month = value; /* year-month-day */
-        else if (len < 4 && d->day < 0)
-                d->day = value;
-        else if (len == 2 && d->year < 0)
-                d->year = value + (value < 70 ? 2000 : 1900); /* the obsolete form of RFC 850 */
-        else
-                return false;
-        return true;
-}
-
-static bool date_name(Date *d, const char *token, size_t len) {
-        static const char months[] = "janfebmaraprmayjunjulaugsepoctnovdec";
-        static const char *const days[] = {"monday", "tuesday",  "wednesday", "thursday",
-                                           "friday", "saturday", "sunday"};
-
-        for (int i = 0; i < 12; i++)
-                if (len == 3 && strncasecmp(token, months + 3 * i, 3) == 0) {
-                        if (d->month >= 0)
-                                return false;
-                        d->month = i + 1;
-                        return true;
-                }
-        for (int i = 0; i < 7; i++)
-                if ((len == 3 || len == strlen(days[i])) && strncasecmp(token, days[i], len) == 0)
-                        return true;
-        return len == 3 && (strncasecmp(token, "GMT", 3) == 0 || strncasecmp(token, "UTC", 3) == 0);
-}
-
-static bool date_is_valid(const Date *d) {
-        static const int lengths[] = { 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
-        bool leap = d->year % 4 == 0 && (d->year % 100 != 0 || d->year % 400 == 0);
-
-        return d->year >= 1970 && d->month >= 1 && d->month <= 12 && d->day >= 1 &&
-               d->day <= lengths[d->month - 1] && (d->month != 2 || d->day < 29 || leap) && d->hour >= 0 &&
-               d->hour < 24 && d->minute < 60 && d->second <= 60;
-}
-
-/* Days since 1970-01-01 in the Gregorian calendar; years begin in March, so that the odd day comes last. */
-static int64_t date_days(const Date *d) {
-        int64_t year = d->month <= 2 ? d->year - 1 : d->year;
-        int64_t day_of_year = (153 * (d->month + (d->month > 2 ? -3 : 9)) + 2) / 5 + d->day - 1;
-
-        return year * 365 + year / 4 - year / 100 + year / 400 + day_of_year - 719468;
-}
-
-int http_date_parse(const char *text, size_t len, usec_t *ret) {
-        Date d = {-1, -1, -1, -1, -1, -1};
-        size_t i = 0;
-
-        while (i < len) {
-                size_t begin = i;
-                bool good;
-
-                while (i < len && (is_digit(text[i]) || is_alpha(text[i]) || text[i] == ':'))
-                        i++;
-                if (i == begin) {
-                        if (text[i] != ' ' && text[i] != ',' && text[i] != '-')
-                                return -EINVAL;
-                        i++;
-                        continue;
-                }
-                if (is_alpha(text[begin]))
-                        good = date_name(&d, text + begin, i - begin);
-                else if (memchr(text + begin, ':', i - begin))
-                        good = date_time(&d, text + begin, i - begin);
-                else
-                        good = date_number(&d, text + begin, i - begin);
-                if (!good)
-                        return -EINVAL;
-        }
-        if (!date_is_valid(&d))
+        tm->tm_sec = 0;
+        minute = timegm(tm);
+        if (minute < 0 || tm->tm_mday != day)
                 return -EINVAL;
-        *ret = ((usec_t) date_days(&d) * 86400 + (usec_t) (d.hour * 3600 + d.minute * 60 + d.second)) *
-               USEC_PER_SEC;
+        *ret = ((usec_t) minute + (usec_t) second) * USEC_PER_SEC;
         return 0;
+}
+
+/* No locale is set: names are English. */
+int http_date_parse(const char *text, size_t len, usec_t *ret) {
+        static const char *const forms[] = {
+                "%a, %d %b %Y %T GMT", "%A, %d-%b-%y %T GMT", "%a %b %d %T %Y",
+                "%b %d %T %Y GMT", "%Y-%m-%d %T GMT",
+        };
+        char copy[64];
+
+        if (len >= sizeof(copy) || memchr(text, 0, len))
+                return -EINVAL;
+        memcpy(copy, text, len);
+        copy[len] = '\0';
+        for (size_t i = 0; i < ELEMENTSOF(forms); i++) {
+                struct tm tm = { 0 };
+                const char *end = strptime(copy + strspn(copy, " "), forms[i], &tm);
+
+                if (end && !*end)
+                        return date_from(&tm, ret);
+        }
+        return -EINVAL;
 }
 
 /* delay-seconds of RFC 9110 §10.2.3; a fraction, which some gateways send, is rounded up. */

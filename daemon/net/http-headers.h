@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What we read of an answer's headers. Pure: bytes from a stranger in, bounded plain values out. */
+/* What we read of an answer's headers. Pure: bytes from a stranger in, bounded plain values out. Not by
+ * curl_easy_header(): that tells neither whether the head came whole, nor bounds it in all versions. */
 #pragma once
 
 #include "net/http.h"
