@@ -505,14 +505,8 @@ ExitCode manager_run(const Options *options, Config *config, Store *store) {
         r = set_up_loop(&m);
         if (r >= 0)
                 r = new_engine(&m, config, &err);
-        if (r == ENGINE_E_CREDENTIAL) {
-                log_error("%s", err.text);
-                return EXIT_CONFIG;
-        }
-        if (r < 0) {
-                log_error("can't start: %s", store_strerror(store, r));
-                return r == -EIO || r == -ENOSPC ? EXIT_STATE : EXIT_FAULT;
-        }
+        if (r != 0)
+                return engine_failed(r, store, &err);
         m.started = loop_wall(m.loop);
         r = set_up_bus(&m);
         if (r < 0) {

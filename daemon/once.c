@@ -189,15 +189,9 @@ ExitCode once_run(const Options *options, Config *config, Store *store) {
         }
         if (r >= 0)
                 r = set_up(&o, config, &err);
-        if (r == ENGINE_E_CREDENTIAL) {
-                log_error("%s", err.text);
-                return EXIT_CONFIG;
-        }
-        if (r >= 0)
+        if (r == 0)
                 r = loop_run(o.loop);
-        if (r < 0) {
-                log_error("can't run: %s", store_strerror(store, r));
-                return r == -EIO || r == -ENOSPC ? EXIT_STATE : EXIT_FAULT;
-        }
+        if (r != 0)
+                return engine_failed(r, store, &err);
         return print_report(&o);
 }

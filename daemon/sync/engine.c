@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 
+#include "base/log.h"
 #include "config/credential.h"
 #include "sync/engine.h"
 
@@ -167,6 +168,15 @@ Engine *engine_free(Engine *e) {
         config_unref(e->config);
         free(e);
         return NULL;
+}
+
+ExitCode engine_failed(int r, const Store *store, const ErrCtx *err) {
+        if (r == ENGINE_E_CREDENTIAL) {
+                log_error("%s", err->text);
+                return EXIT_CONFIG;
+        }
+        log_error("can't run: %s", store_strerror(store, r));
+        return r == -EIO || r == -ENOSPC ? EXIT_STATE : EXIT_FAULT;
 }
 
 void engine_retry_refused(Engine *e) {

@@ -26,6 +26,9 @@ typedef struct EngineOptions {
 int engine_new(const EngineOptions *options, Config *config, Engine **ret, ErrCtx *err);
 Engine *engine_free(Engine *engine);
 DEFINE_CLEANUP(Engine *, engine_free);
+/* Logs why an engine couldn't be made or run: r as engine_new() or the loop has it, not 0. The program's
+ * exit code for it. */
+ExitCode engine_failed(int r, const Store *store, const ErrCtx *err);
 
 /* Targets that refused our credentials are tried again at once: after a reload. */
 void engine_retry_refused(Engine *engine);
