@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Many small strings with one lifetime: freed together. */
+/* Many small strings with one lifetime: freed together. (The obstack of glibc ends the process when it is
+ * out of memory.) */
 #pragma once
 
 #include <stddef.h>

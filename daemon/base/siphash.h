@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* SipHash-2-4 (Aumasson and Bernstein, "SipHash: a fast short-input PRF") with a fixed key, for tables
  * and fingerprints. Equal input gives equal values on every machine and in every version: fingerprints
- * stand in the store. */
+ * stand in the store. Our own: nettle hasn't it, and a digest of nettle's for each row, each look-up in a
+ * table and each member of a group costs many times as much. */
 #pragma once
 
 #include <stddef.h>

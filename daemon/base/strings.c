@@ -213,17 +213,15 @@ char *strbuf_take(StrBuf *b) {
 }
 
 int parse_u64(const char *text, uint64_t *ret) {
-        uint64_t value = 0;
+        unsigned long long value;
 
-        if (str_empty(text))
+        /* strtoull() takes white space and signs, too. */
+        if (str_empty(text) || text[strspn(text, "0123456789")])
                 return -EINVAL;
-        for (const char *p = text; *p; p++)
-                if (*p < '0' || *p > '9')
-                        return -EINVAL;
-        for (const char *p = text; *p; p++)
-                if (__builtin_mul_overflow(value, 10, &value) ||
-                    __builtin_add_overflow(value, (uint64_t) (*p - '0'), &value))
-                        return -ERANGE;
+        errno = 0;
+        value = strtoull(text, NULL, 10);
+        if (errno != 0)
+                return -errno;
         *ret = value;
         return 0;
 }

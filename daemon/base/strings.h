@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Text: comparison, growing buffers with a cap, parsing of whole numbers. */
+/* Text: comparison, growing buffers with a cap (json-c's printbuf has none), parsing of whole numbers. */
 #pragma once
 
 #include <stdarg.h>

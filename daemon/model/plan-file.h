@@ -4,6 +4,8 @@
  * JSON (RFC 8259), members in this order, indented for the eye; actions are action_to_json(), in canonical
  * order. The same plan gives the same bytes: no times, no secrets.
  *
+ * Action by action, not as a tree of json-c's: of 50,000 actions that takes 180 MiB, ten times the text.
+ *
  *   {"format":"idsyncd plan","version":1,"target":NAME,"hash":HASH,"reason":WHY,"actions":[ACTION,…]} */
 #pragma once
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A hash table from strings to positions in an array that somebody else owns: 8 bytes a slot, no copies
- * of keys. */
+ * of keys. (json-c's lh_table takes 60 bytes a key and more, and a cycle of 100,000 people has half a dozen
+ * such tables; hsearch() of glibc doesn't grow.) */
 #pragma once
 
 #include <stddef.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Which names are members of what: pairs of a key and a small number, 16 bytes each. The names themselves
- * aren't kept: 96 bits of a keyed hash tell a billion of them apart. */
+ * aren't kept: 96 bits of a keyed hash tell a billion of them apart. (tsearch() of glibc takes 64 bytes a
+ * pair, and directories have groups of everybody.) */
 #pragma once
 
 #include "base/cleanup.h"
