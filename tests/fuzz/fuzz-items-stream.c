@@ -8,11 +8,6 @@
 #include "target/items-stream.h"
 #include "target/target.h"
 
-static void require(bool fact) {
-        if (!fact)
-                __builtin_trap();
-}
-
 typedef struct Run {
         ListState state;
         ListVerdict verdict;

@@ -3,35 +3,14 @@
  * of status, switches, length of the Location header, that header, the body. */
 #include <errno.h>
 
-#include "base/strings.h"
-#include "fuzz.h"
-#include "target/target.h"
+#include "fuzz-answer.h"
 
 #define BATCH 2
-
-static void require(bool fact) {
-        if (!fact)
-                __builtin_trap();
-}
 
 static char url[] = "https://dc.example.com", tenant[] = "t", one[] = "1";
 static const Call all_calls[] = {
         CALL_TOKEN, CALL_LIST, CALL_GET, CALL_UPSERT, CALL_JOB, CALL_STATUS, CALL_UNLOCK, CALL_RESET,
 };
-
-static void decode_token(const TargetDriver *d, const HttpResult *result) {
-        _cleanup_(secret_freep) Secret *bearer = NULL;
-        usec_t lifetime = 0;
-        ErrCtx err = { 0 };
-
-        if (d->decode_token(result, &bearer, &lifetime, &err) < 0) {
-                require(!bearer && err.text[0]);
-                return;
-        }
-        require(strncmp(secret_data(bearer), "Bearer ", 7) == 0 && secret_len(bearer) > 7);
-        require(!strpbrk(secret_data(bearer) + 7, " \r\n\t\"") &&
-                strlen(secret_data(bearer)) == secret_len(bearer));
-}
 
 static void decode_reset(const TargetDriver *d, const TargetConfig *target, const HttpResult *result,
                          Arena *arena) {
@@ -95,44 +74,22 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         const TargetDriver *d = target_driver(TARGET_PRIMAVERA);
         TargetConfig target = { .url = url, .tenant = tenant,
                                 .company = { .id = one, .name = one, .display_name = one } };
-        _cleanup_(freep) char *body = NULL, *location = NULL;
         _cleanup_(arena_freep) Arena *arena = arena_new();
-        HttpResult result = { .content_type = "" };
-        size_t location_len;
-        Outcome o;
+        _cleanup_(fuzz_answer_deinit) FuzzAnswer a = { 0 };
         Call call;
 
-        if (size < 6 || size - 6 < data[5])
+        require(arena);
+        if (size < 6 || !fuzz_answer_read(data + 1, data + 5, size - 5, &a))
                 return 0;
         call = all_calls[data[0] % ELEMENTSOF(all_calls)];
-        result.failure = (HttpFailure) (data[1] % 4);
-        result.status = (data[2] << 8 | data[3]) % 1000;
         target.reset_auto = data[4] & 1;
-        location_len = data[5];
-        location = strndup((const char *) data + 6, location_len);
-        result.location = location_len > 0 ? location : NULL;
-        result.body_len = size - 6 - location_len;
-        body = malloc(result.body_len + 1);
-        require(body && location && arena);
-        memcpy(body, data + 6 + location_len, result.body_len);
-        body[result.body_len] = 0;
-        result.body = body;
-        snprintf(result.error, sizeof(result.error), "failed");
-
-        d->classify(&target, call, &result, &o);
-        require((unsigned) o.class < _OUTCOME_CLASS_MAX);
-        require(utf8_is_valid(o.detail, strlen(o.detail)) && !strpbrk(o.detail, "\r\n\x1b\t"));
-        if (!call_is_write(call))
-                require(o.class != OUTCOME_UNCERTAIN && o.class != OUTCOME_REJECTED);
-        if (o.class != OUTCOME_OK || o.hint != HINT_NONE) {
-                require(o.detail[0]);
+        if (!fuzz_answer_classify(d, &target, call, &a.result, false))
                 return 0;
-        }
         if (call == CALL_TOKEN)
-                decode_token(d, &result);
+                (void) fuzz_answer_token(d, &a.result);
         else if (call == CALL_RESET)
-                decode_reset(d, &target, &result, arena);
+                decode_reset(d, &target, &a.result, arena);
         else if (call != CALL_LIST)
-                decode_answer(d, &target, call, data[4] & 2 ? &create : &update, &result, arena);
+                decode_answer(d, &target, call, data[4] & 2 ? &create : &update, &a.result, arena);
         return 0;
 }

@@ -7,11 +7,6 @@
 #include "fuzz.h"
 #include "target/target.h"
 
-static void require(bool fact) {
-        if (!fact)
-                __builtin_trap();
-}
-
 static void check_accounts(const Accounts *accounts) {
         uint64_t id;
 

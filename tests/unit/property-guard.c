@@ -36,29 +36,14 @@ static const char *const blinds[_BLIND_MAX] = {
 
 /* ---- what is asked ---- */
 
-static const char *pick_person(const World *w) {
-        if (w->n_links > 0 && world_percent(80))
-                return w->links[world_below(w->n_links)].person;
-        return w->n_people > 0 ? w->people[world_below(w->n_people)].id : "nobody";
-}
-
-static const char *pick_account(const World *w, const char *person) {
-        const Link *l = world_link(w, person, NULL, NULL);
-
-        if (l && world_percent(70))
-                return l->remote_id;
-        return w->n_accounts > 0 && world_percent(90) ? w->accounts[world_below(w->n_accounts)].remote_id
-                                                      : "r99";
-}
-
 static Action make_action(const World *w) {
         static const ActionKind kinds[] = { ACTION_CREATE,  ACTION_RECREATE, ACTION_UPDATE, ACTION_ENABLE,
                                             ACTION_DISABLE, ACTION_DELETE,   ACTION_RESET };
         static const char *const roles[] = { "Full Admin", "Read Only", NULL };
-        Action a = { .kind = kinds[world_below(ELEMENTSOF(kinds))], .person = pick_person(w) };
+        Action a = { .kind = kinds[world_below(ELEMENTSOF(kinds))], .person = world_pick_person(w) };
         const Account *account;
 
-        a.remote_id = a.kind == ACTION_CREATE ? NULL : pick_account(w, a.person);
+        a.remote_id = a.kind == ACTION_CREATE ? NULL : world_pick_account(w, a.person);
         account = world_account(w, a.remote_id);
         a.address = account && world_percent(70) ? account->address : "e@x.example";
         a.has_after = a.kind == ACTION_UPDATE || a.kind == ACTION_RECREATE;

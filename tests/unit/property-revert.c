@@ -38,29 +38,15 @@ static const char *const blinds[_BLIND_MAX] = {
 
 /* ---- what was done ---- */
 
-static const char *pick_person(const World *w) {
-        if (w->n_links > 0 && world_percent(80))
-                return w->links[world_below(w->n_links)].person;
-        return w->n_people > 0 ? w->people[world_below(w->n_people)].id : "nobody";
-}
-
-static const char *pick_account(const World *w, const char *person) {
-        const Link *l = world_link(w, person, NULL, NULL);
-
-        if (l && world_percent(80))
-                return l->remote_id;
-        return w->n_accounts > 0 ? w->accounts[world_below(w->n_accounts)].remote_id : "r99";
-}
-
 /* Mostly the account is as the action left it. */
 static Action make_done(const World *w) {
         static const ActionKind kinds[] = { ACTION_CREATE, ACTION_RECREATE, ACTION_UPDATE,
                                             ACTION_ENABLE, ACTION_DISABLE,  ACTION_DELETE };
         static const char *const roles[] = { "Full Admin", "Read Only" };
-        Action a = { .kind = kinds[world_below(ELEMENTSOF(kinds))], .person = pick_person(w) };
+        Action a = { .kind = kinds[world_below(ELEMENTSOF(kinds))], .person = world_pick_person(w) };
         const Account *account;
 
-        a.remote_id = pick_account(w, a.person);
+        a.remote_id = world_pick_account(w, a.person);
         account = world_account(w, a.remote_id);
         a.address = account && world_percent(70) ? account->address : "gone@x.example";
         a.has_before = a.kind != ACTION_CREATE;

@@ -313,3 +313,18 @@ void world_print(const World *w) {
                        w->links[i].person, w->links[i].remote_id, w->links[i].address ?: "-",
                        w->links[i].employee_number ?: "-", w->links[i].since, w->links[i].out_for);
 }
+
+const char *world_pick_person(const World *w) {
+        if (w->n_links > 0 && world_percent(80))
+                return w->links[world_below(w->n_links)].person;
+        return w->n_people > 0 ? w->people[world_below(w->n_people)].id : "nobody";
+}
+
+const char *world_pick_account(const World *w, const char *person) {
+        const Link *l = world_link(w, person, NULL, NULL);
+
+        if (l && world_percent(75))
+                return l->remote_id;
+        return w->n_accounts > 0 && world_percent(90) ? w->accounts[world_below(w->n_accounts)].remote_id
+                                                      : "r99";
+}

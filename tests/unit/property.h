@@ -52,6 +52,9 @@ void world_print(const World *w);
 const Account *world_account(const World *w, const char *id);
 /* The link of a person, or where that is NULL of an account; ret_n (may be NULL): how many there are. */
 const Link *world_link(const World *w, const char *person, const char *remote_id, size_t *ret_n);
+/* Mostly of a person with an account, and of theirs; now and then one that isn't there. */
+const char *world_pick_person(const World *w);
+const char *world_pick_account(const World *w, const char *person);
 bool world_wants(const World *w, const Person *p, const char **ret_role);
 
 /* What isn't true of the plan that must be; NULL: nothing. */

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "base/env.h"
+#include "answers.h"
 #include "base/strings.h"
 #include "target/target.h"
 
@@ -25,28 +25,6 @@ static const Action create = {
         .after = { .login = "jsmith", .address = "a@example.com", .first_name = "A", .roles = wanted,
                    .n_roles = 1 },
 };
-
-static char fixture_text[65536];
-
-static HttpResult fixture(const char *file) {
-        const char *srcdir = env_get("IDSYNCD_SRCDIR");
-        char path[4096];
-        size_t n;
-        FILE *f;
-
-        snprintf(path, sizeof(path), "%s/tests/fixtures/primavera/%s", srcdir ? srcdir : ".", file);
-        f = fopen(path, "re");
-        if (!f)
-                fail_msg("%s can't be read", path);
-        n = fread(fixture_text, 1, sizeof(fixture_text) - 1, f);
-        fixture_text[n] = 0;
-        fclose(f);
-        return (HttpResult){ .status = 200, .body = fixture_text, .body_len = n, .content_type = "" };
-}
-
-static HttpResult text(const char *body) {
-        return (HttpResult){ .status = 200, .body = body, .body_len = strlen(body), .content_type = "" };
-}
 
 /* ---- tokens ---- */
 
@@ -142,7 +120,7 @@ static void test_user(void **state) {
         const Account *a = &answer.account;
 
         (void) state;
-        assert_int_equal(decode(CALL_GET, &update, fixture("user.json")), 0);
+        assert_int_equal(decode(CALL_GET, &update, fixture("primavera/user.json")), 0);
         assert_true(answer.has_account);
         /* The link's spelling, and the API's. */
         assert_string_equal(a->remote_id, "jsmith");
@@ -159,7 +137,7 @@ static void test_user(void **state) {
         assert_string_equal(a->roles[1], "PrimaveraUnifierProduction");
         assert_string_equal(answer.document, fixture_text);
 
-        assert_int_equal(decode(CALL_GET, NULL, fixture("user-drifted.json")), 0);
+        assert_int_equal(decode(CALL_GET, NULL, fixture("primavera/user-drifted.json")), 0);
         assert_string_equal(a->remote_id, "DPATEL");
         assert_string_equal(a->number, "3337");
         assert_string_equal(a->password_reset, "2018-05-30T11:05:40");
@@ -169,7 +147,7 @@ static void test_user(void **state) {
 
         assert_int_equal(decode(CALL_GET, NULL, text("{\"loginId\":\"x\",\"emailAddress\":\"\"}")), 0);
         assert_true(!a->address && !a->key);
-        assert_int_equal(decode(CALL_GET, NULL, fixture("user-bare.json")), 0);
+        assert_int_equal(decode(CALL_GET, NULL, fixture("primavera/user-bare.json")), 0);
         assert_true(!a->address && !a->key && !a->number && !a->password_reset && a->n_roles == 0);
 }
 
@@ -277,19 +255,20 @@ static void test_job_results(void **state) {
 
         /* At once, or by a job: the account is as it was asked for, in the API's spelling. */
         for (int i = 0; i < 2; i++) {
-                assert_int_equal(decode(i ? CALL_UPSERT : CALL_JOB, &create, fixture("job-done.json")), 0);
+                assert_int_equal(decode(i ? CALL_UPSERT : CALL_JOB, &create,
+                                        fixture("primavera/job-done.json")), 0);
                 assert_true(answer.did && !answer.running && !answer.failed && answer.has_account);
                 assert_string_equal(answer.account.remote_id, "JSMITH");
                 assert_string_equal(answer.account.key, "a@example.com");
                 assert_int_equal(answer.account.n_roles, 1);
         }
-        assert_int_equal(decode(CALL_JOB, &update, fixture("job-done.json")), 0);
+        assert_int_equal(decode(CALL_JOB, &update, fixture("primavera/job-done.json")), 0);
         assert_true(answer.did && !answer.has_account);
 
-        assert_int_equal(decode(CALL_JOB, &create, fixture("job-partial.json")), 0);
+        assert_int_equal(decode(CALL_JOB, &create, fixture("primavera/job-partial.json")), 0);
         assert_true(answer.failed && !answer.did);
         assert_string_equal(answer.words, "User created, but Application Access failed");
-        assert_int_equal(decode(CALL_JOB, &update, fixture("job-unprocessed.json")), 0);
+        assert_int_equal(decode(CALL_JOB, &update, fixture("primavera/job-unprocessed.json")), 0);
         assert_true(answer.failed && strstr(answer.words, "wasn't processed"));
 
         /* Over, and not a word of this user. */
@@ -332,7 +311,7 @@ static int decode_reset(const TargetConfig *t, HttpResult result) {
 
 static void test_automatic_resets(void **state) {
         (void) state;
-        assert_int_equal(decode_reset(&automatic, fixture("auto-reset.json")), 0);
+        assert_int_equal(decode_reset(&automatic, fixture("primavera/auto-reset.json")), 0);
         assert_null(answer.refused[0]);
         assert_string_equal(answer.refused[1], "User does not exist");
         assert_non_null(strstr(answer.refused[2], "doesn't name"));
@@ -352,7 +331,7 @@ static void test_manual_resets(void **state) {
                 for (size_t k = 0; answer.refused && k < 3; k++)
                         assert_null(answer.refused[k]);
         }
-        assert_int_equal(decode_reset(&target, fixture("manual-reset.json")), 0);
+        assert_int_equal(decode_reset(&target, fixture("primavera/manual-reset.json")), 0);
         assert_true(!answer.refused[0] && !answer.refused[2]);
         assert_string_equal(answer.refused[1], "Password policy");
         assert_int_equal(decode_reset(&target, text("[{")), -EBADMSG);

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "base/env.h"
+#include "answers.h"
 #include "base/strings.h"
 #include "heap.h"
 #include "target/items-stream.h"
@@ -40,30 +40,17 @@ static void list(Listing *l, const char *text, size_t len, size_t piece) {
         assert_true(l->state.bytes == len);
 }
 
-static void read_fixture(const char *file, char *text, size_t size) {
-        const char *srcdir = env_get("IDSYNCD_SRCDIR");
-        char path[4096];
-        FILE *f;
-
-        snprintf(path, sizeof(path), "%s/tests/fixtures/primavera/%s", srcdir ? srcdir : ".", file);
-        f = fopen(path, "re");
-        if (!f)
-                fail_msg("%s can't be read", path);
-        text[fread(text, 1, size - 1, f)] = 0;
-        fclose(f);
-}
-
 static void test_fixtures(void **state) {
-        static const char *const files[] = { "users.json", "users-wrapped.json" };
-        static char text[65536];
+        static const char *const files[] = { "primavera/users.json", "primavera/users-wrapped.json" };
 
         (void) state;
         for (size_t i = 0; i < ELEMENTSOF(files); i++) {
-                read_fixture(files[i], text, sizeof(text));
+                const HttpResult answer = fixture(files[i]);
+
                 for (size_t piece = 1; piece < 70; piece++) {
                         _cleanup_(listing_deinit) Listing l;
 
-                        list(&l, text, strlen(text), piece);
+                        list(&l, answer.body, answer.body_len, piece);
                         assert_int_equal(l.r, 0);
                         assert_int_equal(l.verdict, LIST_COMPLETE);
                         assert_int_equal(l.state.accounts->n, 2);

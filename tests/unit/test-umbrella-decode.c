@@ -6,31 +6,9 @@
 
 #include <cmocka.h>
 
+#include "answers.h"
 #include "base/strings.h"
 #include "target/target.h"
-
-static char fixture_text[65536];
-
-/* The answer in a file of tests/fixtures/umbrella. */
-static HttpResult fixture(const char *name) {
-        const char *srcdir = getenv("IDSYNCD_SRCDIR");
-        char path[4096];
-        size_t n;
-        FILE *f;
-
-        snprintf(path, sizeof(path), "%s/tests/fixtures/umbrella/%s", srcdir ? srcdir : ".", name);
-        f = fopen(path, "re");
-        if (!f)
-                fail_msg("%s can't be read", path);
-        n = fread(fixture_text, 1, sizeof(fixture_text) - 1, f);
-        fixture_text[n] = 0;
-        fclose(f);
-        return (HttpResult){ .status = 200, .body = fixture_text, .body_len = n, .content_type = "" };
-}
-
-static HttpResult text(const char *body) {
-        return (HttpResult){ .status = 200, .body = body, .body_len = strlen(body), .content_type = "" };
-}
 
 /* ---- tokens ---- */
 
@@ -65,10 +43,12 @@ static void token_isnt(const char *body, const char *words) {
 
 static void test_tokens(void **state) {
         (void) state;
-        token_is(fixture("token.json"), NULL, USEC_PER_HOUR);
-        token_is(fixture("token-documented.json"), "Bearer token-of-the-documentation", USEC_PER_HOUR);
-        token_is(fixture("token-text-lifetime.json"), "Bearer abc.def~ghi+j/k==", 30 * USEC_PER_MINUTE);
-        token_is(fixture("token-no-lifetime.json"), "Bearer abc", USEC_PER_HOUR);
+        token_is(fixture("umbrella/token.json"), NULL, USEC_PER_HOUR);
+        token_is(fixture("umbrella/token-documented.json"),
+                 "Bearer token-of-the-documentation", USEC_PER_HOUR);
+        token_is(fixture("umbrella/token-text-lifetime.json"),
+                 "Bearer abc.def~ghi+j/k==", 30 * USEC_PER_MINUTE);
+        token_is(fixture("umbrella/token-no-lifetime.json"), "Bearer abc", USEC_PER_HOUR);
         token_is(text("{\"access_token\":\"abc\"}"), "Bearer abc", USEC_PER_HOUR);
         token_is(text("\n{\"token_type\":null,\"access_token\" :\t\"abc\",\"x\":{\"y\":[1]}}\n"),
                  "Bearer abc", USEC_PER_HOUR);
@@ -156,12 +136,12 @@ static void test_roles(void **state) {
         Roles roles = { 0 };
 
         (void) state;
-        assert_int_equal(decode_roles(fixture("roles.json"), &roles, NULL), 0);
+        assert_int_equal(decode_roles(fixture("umbrella/roles.json"), &roles, NULL), 0);
         assert_int_equal(roles.n, 5);
         assert_string_equal(roles_id(&roles, "Full Admin"), "1");
         assert_string_equal(roles_id(&roles, "Investigate Only"), "5");
         roles_deinit(&roles);
-        assert_int_equal(decode_roles(fixture("roles-custom.json"), &roles, NULL), 0);
+        assert_int_equal(decode_roles(fixture("umbrella/roles-custom.json"), &roles, NULL), 0);
         assert_int_equal(roles.n, 6);
         assert_string_equal(roles_id(&roles, "Help Desk Z\xc3\xbcrich"), "98765");
         roles_deinit(&roles);
@@ -251,7 +231,7 @@ static void test_account(void **state) {
         Account a;
 
         (void) state;
-        assert_int_equal(decode_account(fixture("user-created.json"), &a, NULL), 0);
+        assert_int_equal(decode_account(fixture("umbrella/user-created.json"), &a, NULL), 0);
         memset(fixture_text, 'x', sizeof(fixture_text));
         assert_string_equal(a.remote_id, "11957344");
         assert_string_equal(a.address, "carol@example.com");
@@ -265,7 +245,7 @@ static void test_account(void **state) {
         assert_null(a.login);
         assert_true(a.has_second_factor && !a.second_factor && !a.disabled && !a.locked);
 
-        assert_int_equal(decode_account(fixture("user-documented.json"), &a, NULL), 0);
+        assert_int_equal(decode_account(fixture("umbrella/user-documented.json"), &a, NULL), 0);
         assert_string_equal(a.remote_id, "1234");
         assert_string_equal(a.address, "user email");
         /* No address that could be anybody's. */
@@ -397,8 +377,9 @@ static void test_organizations(void **state) {
         };
 
         (void) state;
-        assert_string_equal(organizations_of(fixture("organizations.json")), "Child \"Two\" (2000002)");
-        assert_string_equal(organizations_of(fixture("organizations-many.json")),
+        assert_string_equal(organizations_of(fixture("umbrella/organizations.json"))
+                            , "Child \"Two\" (2000002)");
+        assert_string_equal(organizations_of(fixture("umbrella/organizations-many.json")),
                             "One (1), 2, Three\\x0aLines (3) and 2 more");
         for (size_t i = 0; i < ELEMENTSOF(bad); i++)
                 if (organizations_of(text(bad[i])))
