@@ -767,6 +767,19 @@ static void test_list(void **state) {
         assert_int_equal(store_queue_list(f->store, "t", 0, list_item, &s), 7);
 }
 
+/* A clock that was set back makes an end look older than what it ended. */
+static void test_history_of_a_clock(void **state) {
+        const Action a = { .kind = ACTION_DELETE, .person = "a" };
+        const QueueChange done = { .state = QUEUE_DONE };
+        Fixture *f = *state;
+        int64_t id;
+
+        ok(store_queue_put(f->store, "t1", &a, 1, false, 2000, &id, NULL));
+        ok(store_queue_change(f->store, id, &done, 1000));
+        ok(store_history_prune(f->store, 1500));
+        assert_int_equal(ask_sql(f, "SELECT count(*) FROM action"), 1);
+}
+
 /* While a plan is held, its limits count as of then: forgetting lets nothing go. */
 static void test_history_of_a_held_plan(void **state) {
         const usec_t held = 10 * USEC_PER_DAY, queued[] = { 8 * USEC_PER_DAY, 9 * USEC_PER_DAY };
@@ -1023,6 +1036,7 @@ int main(void) {
                 TEST(test_ended),
                 TEST(test_list),
                 TEST(test_history_prune),
+                TEST(test_history_of_a_clock),
                 TEST(test_history_of_a_held_plan),
                 TEST(test_row_that_cannot_be_read),
                 TEST(test_links),
