@@ -202,7 +202,8 @@ const char *const store_sql[_SQL_MAX] = {
                 " AND kind <> 'relink' ORDER BY finished DESC LIMIT ?3)",
         [SQL_HISTORY_PRUNE] =
                 "DELETE FROM action WHERE finished < ?1 AND queued < ?1 AND stands = 0 AND NOT EXISTS"
-                " (SELECT 1 FROM held WHERE held.target = action.target AND slot = 'plan' AND queued >= since - ?2)",
+                " (SELECT 1 FROM held WHERE held.target = action.target AND slot = 'plan' AND queued >="
+                " since - ?2)",
 
         [SQL_OPEN_RUNNING] =
                 "UPDATE action SET state = 'uncertain', was_uncertain = 1 WHERE finished IS NULL AND"

@@ -221,6 +221,28 @@ static void test_rules_that_changed_since(void **state) {
         world_free(&w);
 }
 
+/* What happened since the backup isn't known here: the smallest plan waits, until a person approves one. */
+static void test_database_put_back(void **state) {
+        const Action actions[] = { create("bob", "Read Only"), create("carol", "Read Only") };
+        char held[PLAN_HASH_LEN + 1], *const approvals[] = { held };
+        Fixture *f = *state;
+        World w = world_new(f);
+
+        judge(&w, NULL, 0, NULL, 0);
+        ok(store_meta_set_u64(f->store, "restored", 5));
+        judge(&w, actions, 1, NULL, 0);
+        assert_int_equal(w.j.n_queued, 0);
+        assert_non_null(w.j.held);
+        assert_non_null(strstr(w.j.held->reason, "put back from a backup"));
+        memcpy(held, w.j.held->hash, sizeof(held));
+        judge(&w, actions, 1, approvals, 1);
+        assert_int_equal(w.j.n_queued, 1);
+        judge(&w, actions, 2, NULL, 0);
+        assert_int_equal(w.j.n_queued, 1);
+        assert_null(w.j.held);
+        world_free(&w);
+}
+
 /* ---- an operator's file ---- */
 
 static char *bring(World *w, const Action *actions, size_t n, char hash[static PLAN_HASH_LEN + 1]) {
@@ -457,6 +479,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_two_approvals, setup_store, teardown_store),
                 cmocka_unit_test_setup_teardown(test_approval_is_spent, setup_store, teardown_store),
                 cmocka_unit_test_setup_teardown(test_rules_that_changed_since, setup_store, teardown_store),
+                cmocka_unit_test_setup_teardown(test_database_put_back, setup_store, teardown_store),
                 cmocka_unit_test_setup_teardown(test_file_of_a_part, setup_store, teardown_store),
                 cmocka_unit_test_setup_teardown(test_file_of_all, setup_store, teardown_store),
                 cmocka_unit_test_setup_teardown(test_file_is_stale, setup_store, teardown_store),
