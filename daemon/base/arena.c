@@ -6,8 +6,9 @@
 #include <stdint.h>
 #include <string.h>
 
-#define CHUNK_FIRST ((size_t) 4096)
-#define CHUNK_MAX ((size_t) 65536)
+/* With their heads, and what malloc() adds, just below whole pages. */
+#define CHUNK_FIRST ((size_t) 4032)
+#define CHUNK_MAX (16 * CHUNK_FIRST)
 
 typedef struct Chunk Chunk;
 

@@ -21,7 +21,7 @@ struct Remote {
         Resetter *resetter;
         RemoteReport report;
         Accounts *accounts;             /* the last complete listing, with our own changes since */
-        Links *links;
+        Links *links;                   /* of the comparison; NULL: there is none */
         Plan *plan;
         HeldPlan *held;
         usec_t roles_read;              /* monotonic; 0: never */

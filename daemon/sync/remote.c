@@ -67,6 +67,7 @@ void remote_finish(Remote *r) {
                 return;
         r->done = NULL;
         r->in.people = NULL;
+        r->links = links_free(r->links);
         r->report.read_at = r->in.read_at;
         r->report.compared = loop_wall(r->env.loop);
         kick(r);
