@@ -34,6 +34,7 @@ typedef struct Manager {
         Bus *bus;
         Check *check;                   /* NULL: none is under way */
         usec_t started, next_poll;      /* wall */
+        usec_t refused;                 /* wall: when the last reload was; 0: it wasn't */
         Config *next_config;            /* while the old engine drains for a reload */
         ManagerState state;
         usec_t drain_until;             /* monotonic */
@@ -119,6 +120,8 @@ static void on_status(void *userdata) {
                 log_error("the time of the last success can't be kept: %s", store_error(m->store));
         append_directory(m, &out);
         append_queue(m, &out);
+        if (m->refused > 0)
+                strbuf_puts(&out, "; the new configuration is refused, the old one in use");
         for (size_t i = 0; i < engine_n_remotes(m->engine); i++)
                 append_target(m, engine_remote(m->engine, i), &out);
         notify_status("%s", out.data ? out.data : "");
@@ -236,6 +239,7 @@ static void on_view(View *ret, void *userdata) {
                 .state = manager_state(m),
                 .started = m->started,
                 .next_read = m->state == MANAGER_RUNNING ? m->next_poll : 0,
+                .refused = m->refused,
         };
 }
 
@@ -377,9 +381,12 @@ static void start_drain(Manager *m, ManagerState state) {
 
 /* ---- reloading and stopping ---- */
 
-static void refuse_reload(const char *why) {
+/* systemctl calls it a success: so the status tells, too. */
+static void refuse_reload(Manager *m, const char *why) {
         LogFields fields = { .message_id = MSGID_RELOAD_REFUSED };
 
+        m->refused = loop_wall(m->loop);
+        on_changed(m);
         log_event(LOG_ERR, &fields, "the new configuration is refused, the old one stays: %s", why);
 }
 
@@ -392,10 +399,11 @@ static void finish_reload(Manager *m) {
 
         r = new_engine(m, config, &err);
         if (r == 0) {
+                m->refused = 0;
                 log_event(LOG_INFO, &fields, "reloaded %s", m->options->config);
                 engine_retry_refused(m->engine);
         } else {
-                refuse_reload(*err.text ? err.text : strerror(-r));
+                refuse_reload(m, *err.text ? err.text : strerror(-r));
                 /* The old engine is drained: make it anew. */
                 r = new_engine(m, old, &err);
         }
@@ -437,7 +445,7 @@ static void on_hangup(int signo _unused_, void *userdata) {
                 log_error("%s", problems.lines[i]);
         config_problems_deinit(&problems);
         if (r != 0) {
-                refuse_reload(r < 0 ? strerror(-r) : "see the lines above");
+                refuse_reload(m, r < 0 ? strerror(-r) : "see the lines above");
                 notify_ready();
                 return;
         }

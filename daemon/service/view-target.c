@@ -245,8 +245,14 @@ static void add_target(const View *v, Problems *p, const Remote *remote) {
 
 void view_put_problems(const View *v, StrBuf *out) {
         Problems p = { .out = out };
+        char text[USEC_FORMAT_MAX];
 
         strbuf_puts(out, "\"problems\":[");
+        if (v->refused > 0)
+                add(&p, LEVEL_WARNING, NULL,
+                    "idsyncd --check-config; when it is right, systemctl reload idsyncd",
+                    "the new configuration was refused at %s: the old one is in use, and a restart would "
+                    "fail", usec_format_wall(v->refused, text));
         add_directory(v, &p);
         for (size_t i = 0; i < engine_n_remotes(v->engine); i++)
                 add_target(v, &p, engine_remote(v->engine, i));

@@ -13,6 +13,7 @@ typedef struct View {
         const char *config_file;
         const char *state;              /* running, reloading, stopping */
         usec_t started, next_read;      /* wall; next_read 0: none is planned */
+        usec_t refused;                 /* wall: a new configuration was; 0: none */
 } View;
 
 /* All: 0; VIEW_E_UNKNOWN with words in err: no such person or target; -errno of the store, -ENOMEM; -E2BIG

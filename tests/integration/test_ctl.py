@@ -429,11 +429,17 @@ def test_no_daemon(bus):
 
 
 def test_reload_keeps_the_bus(make_daemon, bus):
-    _, daemon = make_daemon()
+    runner, daemon = make_daemon()
     wait_done(bus, 10)
+    runner.config["colour"] = "blue"
+    daemon.reload()
+    daemon.wait_status("the new configuration is refused")
+    assert "refused at" in bus.ask("status")["problems"][0]["text"] and bus.ctl("health").code == 1
+    del runner.config["colour"]
     daemon.reload()
     daemon.wait_log("reloaded ")
-    assert compared(bus, "ok")
+    assert compared(bus, "ok")["problems"] == []
+    daemon.wait_for(lambda: "refused" not in daemon.notify.values("STATUS")[-1], 5, "a status without it")
 
 
 # --- the command line ---
