@@ -218,6 +218,16 @@ static void add_notes(Problems *p, const char *name, const char *act, const Plan
                     grace == 1 ? "account" : "accounts", grace == 1 ? "is" : "are");
 }
 
+/* Of these nobody hears again, and the exit code is 1. */
+static void add_refused(Problems *p, const char *name, const RemoteReport *report,
+                        const QueueCounts *counts) {
+        size_t n = report->n_suppressed > counts->dead ? report->n_suppressed - counts->dead : 0;
+
+        if (n > 0)
+                add(p, LEVEL_NOTE, name, "idsyncctl queue --dead", "%zu %s asked for, being dropped or rejected",
+                    n, n == 1 ? "action isn't" : "actions aren't");
+}
+
 static void add_target(const View *v, Problems *p, const Remote *remote) {
         const RemoteReport *report = remote_report(remote);
         const char *name = remote_config(remote)->name;
@@ -233,6 +243,7 @@ static void add_target(const View *v, Problems *p, const Remote *remote) {
         if (store_queue_counts(v->store, name, &counts) >= 0 && counts.dead > 0)
                 add(p, LEVEL_WARNING, name, "idsyncctl queue --dead", "%" PRIu64 " dead %s", counts.dead,
                     counts.dead == 1 ? "letter" : "letters");
+        add_refused(p, name, report, &counts);
         snprintf(act, sizeof(act), "idsyncctl plan %s", name);
         if (report->plan && report->plan->n_blocked > 0)
                 add(p, LEVEL_WARNING, name, act, "%zu %s blocked", report->plan->n_blocked,
