@@ -260,7 +260,8 @@ static int on_sync(bool full, int64_t *ret_cycle, ErrCtx *err, void *userdata) {
         r = cycle_ask(engine_cycle(m->engine), full, ret_cycle);
         if (r < 0)
                 return r;
-        log_notice("a %scycle is asked for by an operator", full ? "full " : "");
+        log_event(LOG_NOTICE, &(LogFields){ .cycle = *ret_cycle }, "a %scycle is asked for by an operator",
+                  full ? "full " : "");
         return err_set(err, 0, 0, "cycle %lld %s", (long long) *ret_cycle,
                        *ret_cycle > cycle_report(engine_cycle(m->engine))->number
                                        ? "begins when the read under way has ended"

@@ -316,7 +316,7 @@ int operate_drop(const Operate *o, int64_t id, ErrCtx *text) {
 }
 
 int operate_reset(const Operate *o, const char *person, const char *target, ErrCtx *text) {
-        LogFields fields = { .target = target };
+        LogFields fields = { .target = target, .action = action_kind_to_string(ACTION_RESET) };
         int r;
 
         r = ask_reset(o->store, engine_config(o->engine), person, target, loop_wall(o->loop), text);
