@@ -222,7 +222,12 @@ static int do_number(ControlCall *call, int (*fn)(const Operate *o, int64_t id, 
         int r;
 
         r = sd_bus_message_read(call->message, "x", &id);
-        return r < 0 ? r : finish(call, fn(&o, id, &text), &text, error);
+        if (r < 0)
+                return r;
+        r = fn(&o, id, &text);
+        if (r == 0)
+                call->bus->hooks.retry(call->bus->hooks.userdata);
+        return finish(call, r, &text, error);
 }
 
 static int do_retry(ControlCall *call, sd_bus_error *error) {

@@ -267,6 +267,7 @@ int operate_retry(const Operate *o, int64_t id, ErrCtx *text) {
                 return r;
         log_action(item, "is tried again");
         remote_kick(remote);
+        remote_ask_again(remote);
         return err_set(text, 0, 0, "action %" PRId64 " waits in the queue of %s again", id, item->target);
 }
 
@@ -310,6 +311,8 @@ int operate_drop(const Operate *o, int64_t id, ErrCtx *text) {
         if (r < 0)
                 return r;
         log_action(item, "is dropped");
+        if (remote)
+                remote_ask_again(remote);
         return err_set(text, 0, 0,
                        "action %" PRId64 " is dropped%s: the same isn't asked for again until it changes",
                        id, item->state == QUEUE_UNCERTAIN ? " (whether it was done isn't known)" : "");

@@ -194,6 +194,11 @@ def test_dead_letter_retry_drop(make_daemon, bus, company, standin):
     assert bus.ctl("retry", "999999", expect=2).err and bus.ctl("drop", "x", expect=2).err
     assert bus.ctl("drop", str(one), expect=2).err
 
+    assert "1 action isn't asked for" in bus.ctl("status", expect=1).out
+    bus.ctl("retry", str(two), expect=0)
+    wait_done(bus, 10)
+    wait_for(lambda: bus.ctl("status").code == 0, 10, "a status that knows of it, without a cycle", every=0.1)
+
 
 def test_pause_and_resume(make_daemon, bus, slapd, standin):
     runner, daemon = make_daemon()

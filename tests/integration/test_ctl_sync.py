@@ -283,7 +283,7 @@ def test_refused_by_the_api(make_daemon, bus, slapd, standin):
     slapd.add_person(Person("late"), "umbrella")
     standin.fault("status", code=400, body='{"message": "refused by the test"}', method="POST", path="/users$")
     steps = told(bus.ctl("sync", "late", expect=1))
-    assert any("rejected, HTTP 400: " in text for text in of(steps, "call"))
+    assert any("rejected: HTTP 400: " in text for text in of(steps, "call"))
     assert "given up: " in steps[-1][2] and "refused by the test" in steps[-1][2] and "idsyncctl retry" in steps[-1][2]
     again = told(bus.ctl("sync", "late", expect=1))[-1][2]
     assert "dead letter" in again and "idsyncctl retry" in again
