@@ -224,8 +224,9 @@ static void add_refused(Problems *p, const char *name, const RemoteReport *repor
         size_t n = report->n_suppressed > counts->dead ? report->n_suppressed - counts->dead : 0;
 
         if (n > 0)
-                add(p, LEVEL_NOTE, name, "idsyncctl queue --dead", "%zu %s asked for, being dropped or rejected",
-                    n, n == 1 ? "action isn't" : "actions aren't");
+                add(p, LEVEL_NOTE, name, "idsyncctl queue --dead",
+                    "%zu %s asked for, being dropped or rejected", n,
+                    n == 1 ? "action isn't" : "actions aren't");
 }
 
 static void add_target(const View *v, Problems *p, const Remote *remote) {
