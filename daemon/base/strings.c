@@ -228,7 +228,7 @@ int parse_u64(const char *text, uint64_t *ret) {
 
 int parse_i64(const char *text, int64_t *ret) {
         bool negative = text && *text == '-';
-        uint64_t value;
+        uint64_t value = 0;
         int r;
 
         r = parse_u64(negative ? text + 1 : text, &value);
