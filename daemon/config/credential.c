@@ -61,8 +61,11 @@ static int check_content(const char *path, const char *data, size_t *len, ErrCtx
                 if (n > 0 && data[n - 1] == '\r')
                         n--;
         }
+        /* Our unit gives a line ending for a file that isn't there (SetCredential=). */
         if (n == 0)
-                return err_set(err, CREDENTIAL_E_BAD, 0, "%s is empty", path);
+                return err_set(err, CREDENTIAL_E_BAD, 0,
+                               "%s is empty; of a service: or LoadCredential= found no file at its start",
+                               path);
         if (memchr(data, 0, n))
                 return err_set(err, CREDENTIAL_E_BAD, 0, "%s has a NUL byte in it", path);
         if (memchr(data, '\n', n) || memchr(data, '\r', n))

@@ -168,7 +168,8 @@ def test_a_missing_credential_is_named(running):
     try:
         assert running.systemctl("restart", check=False).returncode != 0
         assert running.get("ActiveState") == "failed"
-        assert any("umbrella-secret" in entry["MESSAGE"] for entry in running.journal()[-20:])
+        assert any("umbrella-secret is empty; of a service: or LoadCredential= found no file" in entry["MESSAGE"]
+                   for entry in running.journal()[-20:])
     finally:
         os.rename(credential + ".away", credential)
 
