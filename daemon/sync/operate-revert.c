@@ -62,12 +62,10 @@ static int find_rows(const Operate *o, int64_t cycle, Rows *ret, ErrCtx *text) {
                        cycle);
 }
 
-/* ---- one target ---- */
+/* ---- the world as it was compared last ---- */
 
-static int check_remote(const Operate *o, const char *target, const Remote **ret, ErrCtx *text) {
+static int find_compared(const Operate *o, const char *target, const Remote **ret, ErrCtx *text) {
         const Remote *remote = engine_find_remote(o->engine, target);
-        _cleanup_(held_plan_freep) HeldPlan *held = NULL;
-        int r;
 
         if (!remote)
                 return err_set(text, OPERATE_E_REFUSED, 0,
@@ -78,6 +76,61 @@ static int check_remote(const Operate *o, const char *target, const Remote **ret
                 return err_set(text, OPERATE_E_REFUSED, 0,
                                "%s isn't compared with the directory yet, or just now: ask again then",
                                target);
+        *ret = remote;
+        return 0;
+}
+
+/* people and *ret_links, the caller's to free, have to outlive it. */
+static int make_reverter(const Operate *o, const Remote *remote, const People *people, Links **ret_links,
+                         Reverter **ret) {
+        RevertWorld world = {
+                .store = o->store,
+                .config = engine_config(o->engine),
+                .people = people,
+                .target = remote_config(remote),
+                .plan = remote_report(remote)->plan,
+                .accounts = remote_accounts(remote),
+                .own_login = remote_own_login(remote),
+        };
+        int r;
+
+        r = store_links_load(o->store, world.target->name, ret_links);
+        world.links = *ret_links;
+        return r < 0 ? r : reverter_new(&world, ret);
+}
+
+int operate_check_revert(const Operate *o, const QueueItem *item, ErrCtx *text) {
+        _cleanup_(people_freep) People *people = NULL;
+        _cleanup_(links_freep) Links *links = NULL;
+        _cleanup_(reverter_freep) Reverter *reverter = NULL;
+        const Remote *remote = NULL;
+        const char *why = NULL;
+        int r;
+
+        r = find_compared(o, item->target, &remote, text);
+        if (r != 0)
+                return r;
+        r = store_people_load(o->store, engine_config(o->engine)->n_groups, &people);
+        if (r >= 0)
+                r = make_reverter(o, remote, people, &links, &reverter);
+        if (r >= 0)
+                r = reverter_fits(reverter, &item->action, item->id, &why);
+        if (r < 0 || !why)
+                return r < 0 ? r : 0;
+        return err_set(text, OPERATE_E_REFUSED, 0,
+                       "action %" PRId64 " takes something back, and doesn't fit any more: %s", item->id,
+                       why);
+}
+
+/* ---- one target ---- */
+
+static int check_remote(const Operate *o, const char *target, const Remote **ret, ErrCtx *text) {
+        _cleanup_(held_plan_freep) HeldPlan *held = NULL;
+        int r;
+
+        r = find_compared(o, target, ret, text);
+        if (r != 0)
+                return r;
         r = store_held_head(o->store, target, HELD_REVERT, &held);
         if (r < 0)
                 return r;
@@ -85,7 +138,6 @@ static int check_remote(const Operate *o, const char *target, const Remote **ret
                 return err_set(text, OPERATE_E_REFUSED, 0,
                                "%s: plan %s takes something back already: approve or reject that first",
                                target, held->hash);
-        *ret = remote;
         return 0;
 }
 
@@ -153,11 +205,6 @@ static int take_target(Taking *t, const struct Row *rows, size_t n, ErrCtx *text
         _cleanup_(reverter_freep) Reverter *reverter = NULL;
         _cleanup_(links_freep) Links *links = NULL;
         const Remote *remote = NULL;
-        RevertWorld world = {
-                .store = t->o->store,
-                .config = engine_config(t->o->engine),
-                .people = t->people,
-        };
         int r;
 
         if (!plan)
@@ -165,14 +212,7 @@ static int take_target(Taking *t, const struct Row *rows, size_t n, ErrCtx *text
         r = check_remote(t->o, rows->target, &remote, text);
         if (r != 0)
                 return r;
-        world.target = remote_config(remote);
-        world.plan = remote_report(remote)->plan;
-        world.accounts = remote_accounts(remote);
-        world.own_login = remote_own_login(remote);
-        r = store_links_load(t->o->store, rows->target, &links);
-        world.links = links;
-        if (r >= 0)
-                r = reverter_new(&world, &reverter);
+        r = make_reverter(t->o, remote, t->people, &links, &reverter);
         if (r < 0)
                 return r;
         strbuf_puts(t->out, t->n_targets++ > 0 ? ",{" : "{");

@@ -257,6 +257,12 @@ int operate_retry(const Operate *o, int64_t id, ErrCtx *text) {
                 return err_set(text, OPERATE_E_REFUSED, 0,
                                "action %" PRId64 ": the configuration has no target %s any more", id,
                                item->target);
+        /* What was begun is finished, whatever came since. */
+        if (item->action.reverts > 0 && item->step == STEP_START) {
+                r = operate_check_revert(o, item, text);
+                if (r != 0)
+                        return r;
+        }
         change.step = item->step;
         change.was_uncertain = item->was_uncertain;
         r = retry(o, item, &change);

@@ -28,8 +28,11 @@ int operate_reject(const Operate *o, const char *hash, ErrCtx *text);
  * with these plans, and what can't be taken back, and why. Refused where a target isn't compared just now,
  * or has such a plan already. */
 int operate_revert(const Operate *o, int64_t cycle, StrBuf *out, ErrCtx *text);
+/* Does this row, which takes something back, still fit? Refused where it doesn't, with the reason, or where
+ * the target isn't compared just now. */
+int operate_check_revert(const Operate *o, const QueueItem *item, ErrCtx *text);
 /* A dead letter, or a dropped action, is tried again from the start of its step. Refused where no plan asks
- * for it any more. */
+ * for it any more; one that takes something back, where it doesn't fit any more. */
 int operate_retry(const Operate *o, int64_t id, ErrCtx *text);
 /* Takes an action out of the queue; the same wish is suppressed until it changes. */
 int operate_drop(const Operate *o, int64_t id, ErrCtx *text);

@@ -153,8 +153,7 @@ int reverter_invert(Reverter *r, const QueueItem *done, int64_t but, Action *ret
         return q;
 }
 
-/* Would this action, of the row `but` or of none, be made anew just the same? */
-static int still_fits(Reverter *r, const Action *a, int64_t but, const char **ret_why) {
+int reverter_fits(Reverter *r, const Action *a, int64_t but, const char **ret_why) {
         _cleanup_(queue_item_freep) QueueItem *done = NULL;
         Action now = { 0 };
         int q;
@@ -198,7 +197,7 @@ static int look_at_row(const JudgeInput *in, Reverter *r, int64_t id) {
 
         q = store_queue_get(in->store, id, &item);
         if (q >= 0)
-                q = still_fits(r, &item->action, id, &drop.detail);
+                q = reverter_fits(r, &item->action, id, &drop.detail);
         if (q < 0 || !drop.detail)
                 return q;
         return store_queue_change(in->store, id, &drop, in->wall);
@@ -321,7 +320,7 @@ static int find_unfit(const JudgeInput *in, Reverter *r, const HeldPlan *held, J
                 const char *why;
                 int q;
 
-                q = still_fits(r, a, 0, &why);
+                q = reverter_fits(r, a, 0, &why);
                 if (q >= 0 && !why)
                         q = store_queue_probe(in->store, in->target->name, a, &put);
                 if (q < 0)

@@ -28,6 +28,9 @@ DEFINE_CLEANUP(Reverter *, reverter_free);
  * The result is good as long as the reverter and the item. 0; REVERT_E_CANT with the reason in *ret_why;
  * -errno. */
 int reverter_invert(Reverter *r, const QueueItem *done, int64_t but, Action *ret, const char **ret_why);
+/* Would this action, of the row `but` or of none (0), be made anew just the same? *ret_why NULL: it would.
+ * 0, -errno. */
+int reverter_fits(Reverter *r, const Action *a, int64_t but, const char **ret_why);
 
 /* Within the transaction of a judgement: rows that don't fit any more leave the queue; a held revert that is
  * approved goes, or, where one of its actions wouldn't be made anew just the same, is dropped, with the

@@ -94,6 +94,50 @@ static void test_retry_of_what_was_dropped(void **state _unused_) {
         play_teardown(&play);
 }
 
+static void refuse_removals(const char *method, const char *url, const char *body, PlayAnswer *answer,
+                            void *userdata) {
+        bool removal = str_eq(method, "DELETE");
+
+        play_umbrella_api(method, removal ? "https://played/none" : url, body, answer, userdata);
+        if (removal)
+                answer->status = 400;
+}
+
+/* A dead letter that takes something back is tried again as long as it fits, and no longer. */
+static void test_retry_of_a_revert(void **state _unused_) {
+        _cleanup_(held_plan_freep) HeldPlan *held = NULL;
+        StrBuf out = STRBUF_INIT(1 << 16);
+        ErrCtx text = { 0 };
+        Remote *remote;
+        int64_t dead;
+        Play play;
+        Operate o;
+
+        play_setup(&play, 1, "", "");
+        play_start(&play);
+        play_run(play.loop, USEC_PER_HOUR);
+        o = operate(&play);
+        assert_int_equal(operate_revert(&o, 1, &out, &text), 0);
+        strbuf_deinit(&out);
+        assert_int_equal(store_held_get(play.store, "umbrella", HELD_REVERT, &held), 0);
+        assert_non_null(held);
+        assert_int_equal(operate_approve(&o, held->hash, &remote, &text), 0);
+        play_api(refuse_removals, NULL);
+        play_run(play.loop, 10 * USEC_PER_MINUTE);
+        dead = find(&play, ACTION_DELETE, QUEUE_DEAD);
+        assert_true(dead > 0);
+        assert_int_equal(operate_retry(&o, dead, &text), 0);
+        play_run(play.loop, 10 * USEC_PER_MINUTE);
+        assert_int_equal(find(&play, ACTION_DELETE, QUEUE_DEAD), dead);
+        /* Somebody removed the account by hand. */
+        play_umbrella.n = 0;
+        play_run(play.loop, 2 * USEC_PER_HOUR);
+        assert_int_equal(operate_retry(&o, dead, &text), OPERATE_E_REFUSED);
+        assert_non_null(strstr(text.text, "doesn't fit any more"));
+        assert_int_equal(find(&play, ACTION_DELETE, QUEUE_DEAD), dead);
+        play_teardown(&play);
+}
+
 /* An approval that waits for its judgement is of one plan; another that is rejected is no word about it. */
 static void test_reject_is_of_one_plan(void **state _unused_) {
         char hash[PLAN_HASH_LEN + 1];
@@ -376,6 +420,7 @@ int main(void) {
                 cmocka_unit_test(test_one_bad_address),
                 cmocka_unit_test(test_retry_of_what_nobody_asks_for),
                 cmocka_unit_test(test_retry_of_what_was_dropped),
+                cmocka_unit_test(test_retry_of_a_revert),
                 cmocka_unit_test(test_reject_is_of_one_plan),
                 cmocka_unit_test(test_approve_two),
                 cmocka_unit_test(test_reject_beside_a_reset),

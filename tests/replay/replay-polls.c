@@ -179,6 +179,28 @@ static void test_grace_without_listing(void **state _unused_) {
         play_teardown(&play);
 }
 
+/* A clock that jumps, a machine that slept: to the grace no two reads are more than a day apart, and
+ * none goes backwards. */
+static void test_grace_and_clock(void **state _unused_) {
+        Play play;
+
+        play_setup(&play, 5, "leave = \"delete\"; leave_grace = \"4d\";", "");
+        play_start(&play);
+        play_run(play.loop, USEC_PER_HOUR);
+        play_directory.n = 4;
+        play_run(play.loop, USEC_PER_HOUR);
+        play_step_wall(play.loop, 30 * (int64_t) USEC_PER_DAY);
+        play_run(play.loop, USEC_PER_HOUR);
+        play_restart(&play);
+        play_step_wall(play.loop, -40 * (int64_t) USEC_PER_DAY);
+        play_run(play.loop, 2 * USEC_PER_DAY + 12 * USEC_PER_HOUR);
+        assert_int_equal(n_deletes(), 0);
+        play_run(play.loop, 12 * USEC_PER_HOUR);
+        assert_int_equal(n_deletes(), 1);
+        play_directory.n = 5;
+        play_teardown(&play);
+}
+
 /* ---- removals that wait for their call ---- */
 
 /* What waited until the read that asks for it is old isn't done, however it began. */
@@ -320,6 +342,7 @@ int main(void) {
                 cmocka_unit_test(test_return_during_listing),
                 cmocka_unit_test(test_grace_during_listing),
                 cmocka_unit_test(test_grace_without_listing),
+                cmocka_unit_test(test_grace_and_clock),
                 cmocka_unit_test(test_removal_without_recent_read),
                 cmocka_unit_test(test_create_that_is_protected_now),
                 cmocka_unit_test(test_killed_before_removal),
