@@ -54,11 +54,7 @@ static void tell_text(Errand *e, const View *v, const Station *s, const char *st
         strbuf_putc(&out, '{');
         view_put_time(&out, "time", loop_wall(v->loop));
         strbuf_putc(&out, ',');
-        report_put_pair(&out, "target", name_of(s));
-        strbuf_putc(&out, ',');
-        report_put_pair(&out, "step", step);
-        strbuf_putc(&out, ',');
-        report_put_pair(&out, "text", text);
+        report_put_pairs(&out, "target", name_of(s), "step", step, "text", text, NULL);
         strbuf_putc(&out, '}');
         if (out.error < 0)
                 return;

@@ -13,10 +13,9 @@
 static void put_role(const Case *c, StrBuf *out) {
         const Config *config = engine_config(c->v->engine);
 
-        report_put_pair(out, "role", c->role ? c->role->role : NULL);
-        strbuf_putc(out, ',');
-        report_put_pair(out, "role_group",
-                        c->role && c->role->group >= 0 ? config->groups[c->role->group] : NULL);
+        report_put_pairs(out, "role", c->role ? c->role->role : NULL,
+                         "role_group", c->role && c->role->group >= 0 ? config->groups[c->role->group] : NULL,
+                         NULL);
 }
 
 static void put_link(const Case *c, StrBuf *out) {
@@ -27,13 +26,8 @@ static void put_link(const Case *c, StrBuf *out) {
                 return;
         }
         strbuf_puts(out, "\"link\":{");
-        report_put_pair(out, "remote_id", l->remote_id);
-        strbuf_putc(out, ',');
-        report_put_pair(out, "address", l->address);
-        strbuf_putc(out, ',');
-        report_put_pair(out, "role", l->role);
-        strbuf_putc(out, ',');
-        report_put_pair(out, "origin", l->origin == LINK_ADOPTED ? "adopted" : "created");
+        report_put_pairs(out, "remote_id", l->remote_id, "address", l->address, "role", l->role,
+                         "origin", l->origin == LINK_ADOPTED ? "adopted" : "created", NULL);
         strbuf_putc(out, ',');
         view_put_time(out, "since", l->since);
         strbuf_printf(out, ",\"gone\":%s,\"out_for_seconds\":%" PRIu64 "}", l->gone ? "true" : "false",
@@ -52,11 +46,8 @@ static void put_drift(const Plan *plan, const char *person, StrBuf *out) {
                 if (!str_eq(d->person, person))
                         continue;
                 strbuf_puts(out, n++ > 0 ? ",{" : "{");
-                report_put_pair(out, "field", d->field);
-                strbuf_putc(out, ',');
-                report_put_pair(out, "directory", d->directory);
-                strbuf_putc(out, ',');
-                report_put_pair(out, "account", d->account);
+                report_put_pairs(out, "field", d->field, "directory", d->directory, "account", d->account,
+                                 NULL);
                 strbuf_putc(out, '}');
         }
         strbuf_putc(out, ']');
@@ -176,9 +167,7 @@ static int explain_at(const View *v, const Person *person, const Remote *remote,
 
 static void put_person(const Person *p, StrBuf *out) {
         strbuf_puts(out, "\"person\":{");
-        report_put_pair(out, "id", p->id);
-        strbuf_putc(out, ',');
-        report_put_pair(out, "dn", p->dn);
+        report_put_pairs(out, "id", p->id, "dn", p->dn, NULL);
         strbuf_printf(out, ",\"present\":%s,\"disabled\":%s,\"absent_for_seconds\":%" PRIu64,
                       p->present ? "true" : "false", p->disabled ? "true" : "false",
                       p->absent_for / USEC_PER_SEC);

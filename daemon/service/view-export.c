@@ -116,9 +116,7 @@ int view_export(const View *v, const char *target, StrBuf *out, int *ret_fd, Err
         if (r < 0)
                 return r;
         strbuf_puts(out, "{\"version\":1,");
-        report_put_pair(out, "target", c.target);
-        strbuf_putc(out, ',');
-        report_put_pair(out, "hash", c.held->hash);
+        report_put_pairs(out, "target", c.target, "hash", c.held->hash, NULL);
         strbuf_printf(out, ",\"actions\":%zu}", c.held->n_actions);
         *ret_fd = take_fd(&fd);
         return 0;

@@ -44,9 +44,7 @@ static void put_parking(const Remote *remote, StrBuf *out) {
         strbuf_puts(out, "\"parked\":{");
         view_put_time(out, "until", until);
         strbuf_putc(out, ',');
-        report_put_pair(out, "outcome", outcome_class_to_string(class));
-        strbuf_putc(out, ',');
-        report_put_pair(out, "detail", detail);
+        report_put_pairs(out, "outcome", outcome_class_to_string(class), "detail", detail, NULL);
         strbuf_putc(out, '}');
 }
 
@@ -90,13 +88,9 @@ int view_put_target(const View *v, const Remote *remote, StrBuf *out) {
         if (r < 0)
                 return r;
         strbuf_putc(out, '{');
-        report_put_pair(out, "name", config->name);
-        strbuf_putc(out, ',');
-        report_put_pair(out, "type", target_type_to_string(config->type));
-        strbuf_putc(out, ',');
-        report_put_pair(out, "state", remote_state_to_string(remote_state(remote)));
-        strbuf_putc(out, ',');
-        report_put_pair(out, "reason", remote_reason(remote));
+        report_put_pairs(out, "name", config->name, "type", target_type_to_string(config->type),
+                         "state", remote_state_to_string(remote_state(remote)),
+                         "reason", remote_reason(remote), NULL);
         strbuf_printf(out, ",\"comparing\":%s,", remote_is_busy(remote) ? "true" : "false");
         put_plan_counts(report, out);
         strbuf_printf(out,
@@ -136,13 +130,7 @@ static void add(Problems *p, Level level, const char *target, const char *act, c
         (void) vsnprintf(text, sizeof(text), format, ap);
         va_end(ap);
         strbuf_puts(p->out, p->n++ > 0 ? ",{" : "{");
-        report_put_pair(p->out, "level", names[level]);
-        strbuf_putc(p->out, ',');
-        report_put_pair(p->out, "target", target);
-        strbuf_putc(p->out, ',');
-        report_put_pair(p->out, "text", text);
-        strbuf_putc(p->out, ',');
-        report_put_pair(p->out, "do", act);
+        report_put_pairs(p->out, "level", names[level], "target", target, "text", text, "do", act, NULL);
         strbuf_putc(p->out, '}');
 }
 

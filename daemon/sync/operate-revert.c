@@ -143,13 +143,9 @@ static int check_remote(const Operate *o, const char *target, const Remote **ret
 
 static void put_cant(const QueueItem *item, const char *why, bool first, StrBuf *out) {
         strbuf_printf(out, "%s{\"id\":%" PRId64 ",", first ? "" : ",", item->id);
-        report_put_pair(out, "action", action_kind_to_string(item->action.kind));
-        strbuf_putc(out, ',');
-        report_put_pair(out, "person", item->action.person);
-        strbuf_putc(out, ',');
-        report_put_pair(out, "address", item->action.address);
-        strbuf_putc(out, ',');
-        report_put_pair(out, "reason", why);
+        report_put_pairs(out, "action", action_kind_to_string(item->action.kind),
+                         "person", item->action.person, "address", item->action.address, "reason", why,
+                         NULL);
         strbuf_putc(out, '}');
 }
 
@@ -186,9 +182,7 @@ static int hold(const Taking *t, const Plan *plan) {
 
 static void put_plan(const Plan *plan, const char *reason, StrBuf *out) {
         strbuf_puts(out, "],");
-        report_put_pair(out, "hash", plan->n_actions > 0 ? plan->hash : NULL);
-        strbuf_putc(out, ',');
-        report_put_pair(out, "reason", reason);
+        report_put_pairs(out, "hash", plan->n_actions > 0 ? plan->hash : NULL, "reason", reason, NULL);
         strbuf_puts(out, ",\"actions\":[");
         for (size_t i = 0; i < plan->n_actions; i++) {
                 const ActionRow row = { .action = &plan->actions[i], .state = "held" };

@@ -14,5 +14,7 @@ typedef struct ActionRow {
 
 /* "KEY":"VALUE"; null for NULL and "". */
 void report_put_pair(StrBuf *out, const char *key, const char *value);
+/* The same for pairs of key and value, up to a NULL key, with commas in between. */
+void report_put_pairs(StrBuf *out, const char *key, ...) __attribute__((sentinel));
 /* One object. */
 void report_put_row(StrBuf *out, const ActionRow *row);

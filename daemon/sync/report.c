@@ -89,48 +89,6 @@ ExitCode report_exit_code(const ReportInput *in) {
 
 /* ---- --json ---- */
 
-void report_put_pair(StrBuf *out, const char *key, const char *value) {
-        strbuf_json(out, key);
-        strbuf_putc(out, ':');
-        strbuf_json(out, str_empty(value) ? NULL : value);
-}
-
-static void put_state(StrBuf *out, const char *key, bool has, const AccountState *state) {
-        strbuf_json(out, key);
-        strbuf_putc(out, ':');
-        if (has)
-                account_state_to_json(state, out);
-        else
-                strbuf_puts(out, "null");
-}
-
-void report_put_row(StrBuf *out, const ActionRow *row) {
-        const Action *a = row->action;
-
-        if (row->id > 0)
-                strbuf_printf(out, "{\"id\":%lld,", (long long) row->id);
-        else
-                strbuf_puts(out, "{\"id\":null,");
-        report_put_pair(out, "action", action_kind_to_string(a->kind));
-        strbuf_putc(out, ',');
-        report_put_pair(out, "person", a->person);
-        strbuf_putc(out, ',');
-        report_put_pair(out, "address", a->address);
-        strbuf_putc(out, ',');
-        report_put_pair(out, "remote_id", a->remote_id);
-        strbuf_putc(out, ',');
-        put_state(out, "before", a->has_before, &a->before);
-        strbuf_putc(out, ',');
-        put_state(out, "after", a->has_after, &a->after);
-        strbuf_putc(out, ',');
-        report_put_pair(out, "state", row->state);
-        strbuf_putc(out, ',');
-        report_put_pair(out, "outcome", row->outcome);
-        strbuf_printf(out, ",\"attempts\":%u,", row->attempts);
-        report_put_pair(out, "detail", row->detail);
-        strbuf_putc(out, '}');
-}
-
 typedef void (*row_fn_t)(const ActionRow *row, void *userdata);
 typedef struct RowWalk { row_fn_t fn; void *userdata; } RowWalk;
 
@@ -210,11 +168,7 @@ static void json_row(const ActionRow *row, void *userdata) {
 
 static void put_remark(StrBuf *out, size_t i, const char *person, const char *address, const char *reason) {
         strbuf_puts(out, i > 0 ? ",{" : "{");
-        report_put_pair(out, "person", person);
-        strbuf_putc(out, ',');
-        report_put_pair(out, "address", address);
-        strbuf_putc(out, ',');
-        report_put_pair(out, "reason", reason);
+        report_put_pairs(out, "person", person, "address", address, "reason", reason, NULL);
         strbuf_putc(out, '}');
 }
 
@@ -223,13 +177,8 @@ static void put_blocked(StrBuf *out, const Plan *plan) {
                 const PlanBlocked *b = &plan->blocked[i];
 
                 strbuf_puts(out, i > 0 ? ",{" : "{");
-                report_put_pair(out, "person", b->person);
-                strbuf_putc(out, ',');
-                report_put_pair(out, "dn", b->dn);
-                strbuf_putc(out, ',');
-                report_put_pair(out, "address", b->address);
-                strbuf_putc(out, ',');
-                report_put_pair(out, "reason", b->reason);
+                report_put_pairs(out, "person", b->person, "dn", b->dn, "address", b->address,
+                                 "reason", b->reason, NULL);
                 strbuf_putc(out, '}');
         }
 }
@@ -244,11 +193,8 @@ static void put_text(StrBuf *out, const char *key, const char *value) {
 static void put_drift(StrBuf *out, const Plan *plan) {
         for (size_t i = 0; plan && i < plan->n_drift; i++) {
                 strbuf_puts(out, i > 0 ? ",{" : "{");
-                report_put_pair(out, "person", plan->drift[i].person);
-                strbuf_putc(out, ',');
-                report_put_pair(out, "dn", plan->drift[i].dn);
-                strbuf_putc(out, ',');
-                report_put_pair(out, "field", plan->drift[i].field);
+                report_put_pairs(out, "person", plan->drift[i].person, "dn", plan->drift[i].dn,
+                                 "field", plan->drift[i].field, NULL);
                 strbuf_putc(out, ',');
                 put_text(out, "directory", plan->drift[i].directory);
                 strbuf_putc(out, ',');
@@ -296,9 +242,7 @@ static void put_revert(const ReportInput *in, const Remote *remote, StrBuf *out)
                 return;
         }
         strbuf_puts(out, ",\"revert\":{");
-        report_put_pair(out, "hash", held->hash);
-        strbuf_putc(out, ',');
-        report_put_pair(out, "reason", held->reason);
+        report_put_pairs(out, "hash", held->hash, "reason", held->reason, NULL);
         strbuf_puts(out, ",\"actions\":[");
         walk_actions(held->actions, held->n_actions, "held", &walk);
         strbuf_puts(out, "]}}");
@@ -310,13 +254,9 @@ static int put_target(const ReportInput *in, const Remote *remote, StrBuf *out) 
         int r;
 
         strbuf_putc(out, '{');
-        report_put_pair(out, "name", remote_config(remote)->name);
-        strbuf_putc(out, ',');
-        report_put_pair(out, "state", state_of(remote));
+        report_put_pairs(out, "name", remote_config(remote)->name, "state", state_of(remote), NULL);
         strbuf_printf(out, ",\"accounts\":%zu,", report->n_accounts);
-        report_put_pair(out, "hash", hash_of(report));
-        strbuf_putc(out, ',');
-        report_put_pair(out, "reason", reason_of(remote));
+        report_put_pairs(out, "hash", hash_of(report), "reason", reason_of(remote), NULL);
         strbuf_puts(out, ",\"actions\":[");
         r = walk_rows(in, remote, json_row, &rows);
         strbuf_puts(out, "],\"blocked\":[");

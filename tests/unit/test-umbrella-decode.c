@@ -377,8 +377,8 @@ static void test_organizations(void **state) {
         };
 
         (void) state;
-        assert_string_equal(organizations_of(fixture("umbrella/organizations.json"))
-                            , "Child \"Two\" (2000002)");
+        assert_string_equal(organizations_of(fixture("umbrella/organizations.json")),
+                            "Child \"Two\" (2000002)");
         assert_string_equal(organizations_of(fixture("umbrella/organizations-many.json")),
                             "One (1), 2, Three\\x0aLines (3) and 2 more");
         for (size_t i = 0; i < ELEMENTSOF(bad); i++)
