@@ -5,13 +5,6 @@
 #include "base/strings.h"
 #include "config/load.h"
 
-static const TargetConfig *find_target(const Config *c, const char *name) {
-        for (size_t i = 0; i < c->n_targets; i++)
-                if (name && str_eq(c->targets[i].name, name))
-                        return &c->targets[i];
-        return NULL;
-}
-
 static bool gives_role(const TargetConfig *t, const char *role) {
         for (size_t i = 0; i < t->n_roles; i++)
                 if (str_eq(t->roles[i].role, role))
@@ -37,7 +30,7 @@ static bool names_unknown(const Config *c) {
 }
 
 static void check_rule(Load *l, const View *v, const ExpectRule *e) {
-        const TargetConfig *t = find_target(l->config, e->target);
+        const TargetConfig *t = config_target(l->config, e->target);
         bool role = view_setting(v, "role");
 
         if (e->target && !t && !names_unknown(l->config))

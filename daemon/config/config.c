@@ -178,6 +178,13 @@ int config_load(const char *file, const char *credentials_dir, ConfigProblems *p
         return 0;
 }
 
+const TargetConfig *config_target(const Config *config, const char *name) {
+        for (size_t i = 0; name && i < config->n_targets; i++)
+                if (str_eq(config->targets[i].name, name))
+                        return &config->targets[i];
+        return NULL;
+}
+
 const char *bind_method_to_string(BindMethod m) {
         static const char *const names[_BIND_METHOD_MAX] = {"simple", "external", "gssapi", "anonymous"};
 

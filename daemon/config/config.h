@@ -153,6 +153,8 @@ void config_problems_deinit(ConfigProblems *p);
  * without keeping it. 0 and *ret; 1 (CONFIG_E_INVALID) with problems; -errno (-ENOMEM). */
 #define CONFIG_E_INVALID 1
 int config_load(const char *file, const char *credentials_dir, ConfigProblems *problems, Config **ret);
+/* The target of this name; NULL: there is none. */
+const TargetConfig *config_target(const Config *config, const char *name);
 Config *config_ref(Config *config);
 Config *config_unref(Config *config);
 DEFINE_CLEANUP(Config *, config_unref);

@@ -376,3 +376,21 @@ int links_add(Links *links, const Link *l) {
         links->items[links->n++] = copy;
         return 0;
 }
+
+static const char *person_of_link(const void *items, uint32_t pos) {
+        return ((const Link *) items)[pos].person;
+}
+
+int links_index(const Links *links, StrIndex *ret) {
+        *ret = STRINDEX_INIT(person_of_link);
+        return strindex_fill(ret, links->items, links->n);
+}
+
+static const char *person_of_action(const void *items, uint32_t pos) {
+        return ((const Action *) items)[pos].person;
+}
+
+int actions_index(const Action *actions, size_t n, StrIndex *ret) {
+        *ret = STRINDEX_INIT(person_of_action);
+        return strindex_fill(ret, actions, n);
+}

@@ -8,6 +8,7 @@
 #include "base/arena.h"
 #include "base/strings.h"
 #include "base/time.h"
+#include "model/strindex.h"
 
 typedef enum ActionKind {
         ACTION_CREATE,
@@ -103,3 +104,6 @@ Links *links_free(Links *links);
 DEFINE_CLEANUP(Links *, links_free);
 /* Copies l with all it points to. 0, -ENOMEM. */
 int links_add(Links *links, const Link *l);
+/* Indexes by person, as people_index(). */
+int links_index(const Links *links, StrIndex *ret);
+int actions_index(const Action *actions, size_t n, StrIndex *ret);

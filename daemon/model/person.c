@@ -124,12 +124,6 @@ static const char *id_of(const void *items, uint32_t pos) {
 }
 
 int people_index(const People *people, StrIndex *ret) {
-        uint32_t known;
-        int r;
-
         *ret = STRINDEX_INIT(id_of);
-        r = strindex_reserve(ret, people->n);
-        for (size_t i = 0; r >= 0 && i < people->n; i++)
-                r = strindex_add(ret, people->items, (uint32_t) i, &known);
-        return r < 0 ? r : 0;
+        return strindex_fill(ret, people->items, people->n);
 }

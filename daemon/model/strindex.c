@@ -83,6 +83,16 @@ int strindex_add_hashed(StrIndex *ix, const void *items, uint32_t pos, uint32_t 
         return 0;
 }
 
+int strindex_fill(StrIndex *ix, const void *items, size_t n) {
+        uint32_t known;
+        int r;
+
+        r = strindex_reserve(ix, n);
+        for (size_t i = 0; r >= 0 && i < n; i++)
+                r = strindex_add(ix, items, (uint32_t) i, &known);
+        return r < 0 ? r : 0;
+}
+
 uint32_t strindex_find(const StrIndex *ix, const void *items, const char *key) {
         if (!key)
                 return STRINDEX_NONE;

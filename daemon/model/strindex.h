@@ -32,6 +32,8 @@ int strindex_add(StrIndex *ix, const void *items, uint32_t pos, uint32_t *ret_kn
  * entered. */
 uint32_t strindex_hash(const StrIndex *ix, const char *key);
 int strindex_add_hashed(StrIndex *ix, const void *items, uint32_t pos, uint32_t hash, uint32_t *ret_known);
+/* Enters items[0] to items[n - 1]; of several with one key the first counts. 0, -ENOMEM. */
+int strindex_fill(StrIndex *ix, const void *items, size_t n);
 /* STRINDEX_NONE if there is none; NULL is in no index. */
 uint32_t strindex_find(const StrIndex *ix, const void *items, const char *key);
 /* The same for many keys; faster, as what they need is fetched from memory together. items are item_size

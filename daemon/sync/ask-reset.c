@@ -8,13 +8,6 @@
 #include "sync/ask-reset.h"
 #include "target/target.h"
 
-static const TargetConfig *find_target(const Config *config, const char *name) {
-        for (size_t i = 0; i < config->n_targets; i++)
-                if (str_eq(config->targets[i].name, name))
-                        return &config->targets[i];
-        return NULL;
-}
-
 static const Link *find_link(const Links *links, const char *person) {
         for (size_t i = 0; i < links->n; i++)
                 if (str_eq(links->items[i].person, person) && !links->items[i].gone)
@@ -60,7 +53,7 @@ static int queue_reset(Store *store, const TargetConfig *target, const Person *p
 
 int ask_reset(Store *store, const Config *config, const char *person, const char *name, usec_t wall,
               ErrCtx *err) {
-        const TargetConfig *target = find_target(config, name);
+        const TargetConfig *target = config_target(config, name);
         _cleanup_(people_freep) People *people = NULL;
         _cleanup_(links_freep) Links *links = NULL;
         const Person *p = NULL;

@@ -3,7 +3,6 @@
 
 #include "base/log.h"
 #include "model/signal.h"
-#include "model/strindex.h"
 #include "store/store-ledger.h"
 #include "store/store-queue.h"
 #include "sync/resets.h"
@@ -19,14 +18,6 @@ typedef struct Known {
 
 static const char *record_person(const void *items, uint32_t pos) {
         return ((const SignalRecord *) items)[pos].person;
-}
-
-static const char *link_person(const void *items, uint32_t pos) {
-        return ((const Link *) items)[pos].person;
-}
-
-static const char *action_person(const void *items, uint32_t pos) {
-        return ((const Action *) items)[pos].person;
 }
 
 static void known_deinit(Known *k) {
@@ -66,22 +57,19 @@ static int on_signal(const char *person, const char *value, void *userdata) {
 }
 
 static int load_known(const ResetsInput *in, const Plan *plan, Known *k) {
-        uint32_t known;
         int r;
 
-        k->signals = STRINDEX_INIT(record_person);
-        k->links = STRINDEX_INIT(link_person);
-        k->acts = STRINDEX_INIT(action_person);
         k->arena = arena_new();
         if (!k->arena)
                 return -ENOMEM;
         r = store_signals_walk(in->store, in->target->name, on_signal, k);
-        for (size_t i = 0; r >= 0 && i < k->n; i++)
-                r = strindex_add(&k->signals, k->items, (uint32_t) i, &known);
-        for (size_t i = 0; r >= 0 && i < in->links->n; i++)
-                r = strindex_add(&k->links, in->links->items, (uint32_t) i, &known);
-        for (size_t i = 0; r >= 0 && i < plan->n_actions; i++)
-                r = strindex_add(&k->acts, plan->actions, (uint32_t) i, &known);
+        k->signals = STRINDEX_INIT(record_person);
+        if (r >= 0)
+                r = strindex_fill(&k->signals, k->items, k->n);
+        if (r >= 0)
+                r = links_index(in->links, &k->links);
+        if (r >= 0)
+                r = actions_index(plan->actions, plan->n_actions, &k->acts);
         return r < 0 ? r : 0;
 }
 
@@ -155,24 +143,22 @@ static int look_at(const ResetsInput *in, const Known *k, const Person *p, Plan 
 
 /* Resets of a held plan stay asked for: their signal was taken in when the plan was frozen. */
 static int add_held(const ResetsInput *in, const Known *k, size_t n_before, Plan *plan) {
-        _cleanup_(strindex_deinit) StrIndex resets = STRINDEX_INIT(action_person);
+        _cleanup_(strindex_deinit) StrIndex resets = { 0 };
         _cleanup_(held_plan_freep) HeldPlan *held = NULL;
-        uint32_t known;
         int r;
 
         r = store_held_get(in->store, in->target->name, HELD_PLAN, &held);
         if (r < 0 || !held)
                 return r;
         /* They stand behind the n_before actions that the plan had. */
-        for (size_t i = n_before; i < plan->n_actions && r >= 0; i++)
-                r = strindex_add(&resets, plan->actions, (uint32_t) i, &known);
+        r = actions_index(plan->actions + n_before, plan->n_actions - n_before, &resets);
         if (r < 0)
                 return r;
         for (size_t i = 0; i < held->n_actions; i++) {
                 const Action *a = &held->actions[i];
 
                 if (a->kind != ACTION_RESET || !account_of(in, k, a->person) ||
-                    strindex_find(&resets, plan->actions, a->person) != STRINDEX_NONE)
+                    strindex_find(&resets, plan->actions + n_before, a->person) != STRINDEX_NONE)
                         continue;
                 r = plan_add_action(plan, a);
                 if (r < 0)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 
-#include "model/strindex.h"
 #include "sync/guard.h"
 #include "sync/reverts.h"
 #include "sync/rules.h"
@@ -19,26 +18,7 @@ struct Reverter {
         Arena *arena;
 };
 
-static const char *person_of_link(const void *items, uint32_t pos) {
-        return ((const Link *) items)[pos].person;
-}
-
-static const char *person_of_action(const void *items, uint32_t pos) {
-        return ((const Action *) items)[pos].person;
-}
-
 /* ---- making ---- */
-
-static int index_all(StrIndex *ix, const void *items, size_t n, strindex_key_fn key) {
-        uint32_t known;
-        int r;
-
-        *ix = STRINDEX_INIT(key);
-        r = strindex_reserve(ix, n);
-        for (uint32_t i = 0; i < n && r >= 0; i++)
-                r = strindex_add(ix, items, i, &known);
-        return r < 0 ? r : 0;
-}
 
 int reverter_new(const RevertWorld *world, Reverter **ret) {
         _cleanup_(reverter_freep) Reverter *r = calloc(1, sizeof(*r));
@@ -49,9 +29,9 @@ int reverter_new(const RevertWorld *world, Reverter **ret) {
         r->world = *world;
         q = people_index(world->people, &r->people);
         if (q >= 0)
-                q = index_all(&r->links, world->links->items, world->links->n, person_of_link);
+                q = links_index(world->links, &r->links);
         if (q >= 0)
-                q = index_all(&r->asked, world->plan->actions, world->plan->n_actions, person_of_action);
+                q = actions_index(world->plan->actions, world->plan->n_actions, &r->asked);
         if (q >= 0)
                 q = removals_load(world->store, world->target->name, 0, &r->queued);
         if (q < 0)
