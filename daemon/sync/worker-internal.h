@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Shared by worker.c (what is taken up, when) and worker-job.c (how one action goes on) alone. */
+/* Shared by worker.c (what is taken up, when), worker-job.c (how one action goes on) and worker-end.c (how
+ * it ends, or is put off) alone. */
 #pragma once
 
 #include <sys/queue.h>
@@ -62,20 +63,33 @@ bool job_is_untouched(const Job *job);
 bool worker_holds_back(Worker *w, const Job *job);
 /* Takes the item; its first step begins. */
 int job_start(Worker *w, QueueItem *take_item);
-/* Leaves the row as it is. */
-void job_end(Job *job);
 /* The shared listing is here. */
 void job_looked(Job *job, const Accounts *accounts, const Links *links);
-void worker_store_fault(Worker *w, int r);
 
-/* worker-end.c */
-int job_change_row(Job *job, QueueState state, usec_t due, const Outcome *outcome, const char *detail);
-/* "": nothing to be kept. */
+/* ---- worker-end.c ---- */
+
+/* Says so; rows that stand as running are looked at again when no job is left. */
+void worker_store_fault(Worker *w, int r);
+/* "": nothing to be kept. 0, -errno. */
 int job_keep_memo(Job *job, const char *memo);
 /* A plan, or an operator, took it out of the queue. */
 bool job_row_has_ended(const Job *job);
-/* FLOW_DONE: the row, the link, and the reset that follows. */
-int job_write_done(Job *job, const Outcome *outcome, const FlowNext *next);
-/* The account at the end of the action, what no answer told filled in from the listing; in buf, or
- * borrowed. NULL: unknown. */
-const Account *job_changed_account(const Job *job, Account *buf);
+/* Counts one more try of an action that fails while others there succeed. */
+void job_count_try(Job *job);
+
+/* From here on the job is gone, and the row is as the name says; an outcome of NULL: no answer led to it.
+ * job_end() leaves the row as it is, job_end_after() too, and tells of a fault where r is negative. */
+void job_end(Job *job);
+void job_end_after(Job *job, int r);
+void job_done(Job *job, const Outcome *outcome, const FlowNext *next);
+/* critical: the account was deleted for a new role, and isn't there any more. */
+void job_dead(Job *job, const Outcome *outcome, const char *detail, bool critical);
+/* The invariants say no. */
+void job_refused(Job *job, const char *reason);
+/* Back to waiting: until the next call is free, or until a recent complete read asks for it. */
+void job_later(Job *job, const Outcome *outcome);
+void job_put_off(Job *job);
+/* True: that was the last try, and the job is gone. */
+bool job_is_out_of_tries(Job *job, const Outcome *outcome);
+/* It waits for a shared listing: job_looked() goes on with it. Gone only after a fault. */
+void job_look(Job *job, const Outcome *outcome);

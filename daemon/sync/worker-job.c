@@ -4,14 +4,10 @@
 #include <errno.h>
 
 #include "base/failpoint.h"
-#include "base/log.h"
 #include "model/address.h"
 #include "store/store-ledger.h"
 #include "sync/guard.h"
 #include "sync/worker-internal.h"
-
-#define TRIES_MAX 12
-#define FRESH_WAIT (10 * USEC_PER_SEC)
 
 static void job_follow(Job *job, const FlowNext *next, const Outcome *outcome);
 
@@ -24,211 +20,6 @@ static FlowInput flow_input(const Job *job) {
                 .memo = job->item->memo,
                 .wall = loop_wall(job->worker->loop),
         };
-}
-
-static LogFields job_fields(const Job *job, const Outcome *outcome) {
-        const QueueItem *item = job->item;
-
-        return (LogFields){
-                .target = job->worker->target->name,
-                .action = action_kind_to_string(item->action.kind),
-                .action_id = item->id,
-                .cycle = item->cycle,
-                .person = item->action.person,
-                .account = item->action.address,
-                .remote_id = job->account ? job->account->remote_id : item->action.remote_id,
-                .outcome = outcome ? outcome_class_to_string(outcome->class) : NULL,
-                .http_status = outcome ? outcome->http_status : 0,
-                .attempt = item->attempts,
-        };
-}
-
-void worker_store_fault(Worker *w, int r) {
-        LogFields fields = { .message_id = MSGID_STORE_FAULT, .target = w->target->name };
-
-        w->must_recover = true;
-        log_event(LOG_ERR, &fields, "%s: the queue can't be written: %s", w->target->name,
-                  store_strerror(w->store, r));
-}
-
-/* ---- the end of a job ---- */
-
-static Job *job_free(Job *job) {
-        channel_call_cancel(job->call);
-        loop_timer_free(job->timer);
-        secret_free(job->password);
-        arena_free(job->arena);
-        queue_item_free(job->item);
-        free(job);
-        return NULL;
-}
-
-void job_end(Job *job) {
-        Worker *w = job->worker;
-
-        TAILQ_REMOVE(&w->jobs, job, link);
-        w->n_jobs--;
-        if (job->looking)
-                w->n_looking--;
-        if (job->places > 0)
-                channel_give_back(w->channel, job->places);
-        quarantine_leave(w->quarantine, job->item->id);
-        job_free(job);
-        loop_task_arm(w->task);
-        w->hooks.changed(w->hooks.userdata);
-}
-
-/* A row that couldn't be written stays as it is in the store: recover() in worker.c has it looked at. */
-static void end_after(Job *job, int r) {
-        if (r < 0)
-                worker_store_fault(job->worker, r);
-        job_end(job);
-}
-
-static void forget_failures(Worker *w, int64_t id) {
-        for (size_t i = 0; i < w->n_failures; i++)
-                if (w->failures[i].id == id) {
-                        w->failures[i] = w->failures[--w->n_failures];
-                        return;
-                }
-}
-
-/* The row has ended, done or as a dead letter. */
-static void tell_quarantine(const Job *job, bool done) {
-        quarantine_ended(job->worker->quarantine, job->item->id, done);
-        quarantine_judge(job->worker->quarantine);
-}
-
-static void job_done(Job *job, const Outcome *outcome, const FlowNext *next) {
-        Worker *w = job->worker;
-        const Action *a = &job->item->action;
-        const Account *now;
-        Account changed;
-        LogFields fields;
-        int r;
-
-        r = job_write_done(job, outcome, next);
-        if (r >= 0) {
-                forget_failures(w, job->item->id);
-                fields = job_fields(job, outcome);
-                fields.message_id = MSGID_ACTION_DONE;
-                log_event(*next->detail ? LOG_WARNING : LOG_INFO, &fields,
-                          "%s: %s %s: done, account %s%s%s", w->target->name,
-                          action_kind_to_string(a->kind), a->address,
-                          fields.remote_id ? fields.remote_id : "-", *next->detail ? "; " : "",
-                          next->detail);
-                tell_quarantine(job, true);
-                now = next->link == LINK_DROP ? NULL : job_changed_account(job, &changed);
-                w->hooks.account_changed(a->remote_id, now, w->hooks.userdata);
-        }
-        end_after(job, r);
-}
-
-static void job_dead(Job *job, const Outcome *outcome, const char *detail, bool critical) {
-        /* A look that was answered, or a job that ended, may be what says no. */
-        static const Outcome refused = { .class = OUTCOME_REJECTED };
-        LogFields fields;
-        int r;
-
-        if (outcome && (outcome->class == OUTCOME_OK || outcome->class == OUTCOME_ALREADY))
-                outcome = &refused;
-        fields = job_fields(job, outcome);
-
-        r = job_change_row(job, QUEUE_DEAD, 0, outcome, detail);
-        if (r >= 0) {
-                forget_failures(job->worker, job->item->id);
-                fields.message_id = critical ? MSGID_RECREATE_UNFINISHED : MSGID_DEAD_LETTER;
-                log_event(critical ? LOG_CRIT : LOG_ERR, &fields,
-                          "%s: %s %s: given up (dead letter %lld): %s", job->worker->target->name,
-                          action_kind_to_string(job->item->action.kind), job->item->action.address,
-                          (long long) job->item->id, detail);
-                tell_quarantine(job, false);
-        }
-        end_after(job, r);
-}
-
-/* The invariants say no: the next plan will say so too. */
-static void job_refused(Job *job, const char *reason) {
-        LogFields fields = job_fields(job, NULL);
-        int r;
-
-        r = job_change_row(job, QUEUE_DROPPED, 0, NULL, reason);
-        if (r >= 0) {
-                fields.message_id = MSGID_LAST_OR_PROTECTED_KEPT;
-                log_event(LOG_WARNING, &fields, "%s: %s %s: not done: %s", job->worker->target->name,
-                          action_kind_to_string(job->item->action.kind), job->item->action.address, reason);
-        }
-        end_after(job, r);
-}
-
-/* ---- failures ---- */
-
-/* Counts a try only when others succeeded since this action's last failure: a target that is down is not
- * the action's fault. */
-static void count_try(Job *job) {
-        Worker *w = job->worker;
-        uint64_t now = channel_successes(w->channel);
-        Failure *failures;
-
-        for (size_t i = 0; i < w->n_failures; i++)
-                if (w->failures[i].id == job->item->id) {
-                        if (now > w->failures[i].successes)
-                                job->item->attempts++;
-                        w->failures[i].successes = now;
-                        return;
-                }
-        failures = reallocarray(w->failures, w->n_failures + 1, sizeof(*failures));
-        if (!failures)
-                return;
-        w->failures = failures;
-        w->failures[w->n_failures++] = (Failure){ job->item->id, now };
-}
-
-static bool out_of_tries(Job *job, const Outcome *outcome) {
-        char detail[600];
-
-        if (job->item->attempts < TRIES_MAX)
-                return false;
-        snprintf(detail, sizeof(detail), "failed %u times while other actions succeeded; last: %s",
-                 job->item->attempts,
-                 outcome                        ? outcome->detail
-                 : str_empty(job->item->detail) ? "no answer"
-                                                : job->item->detail);
-        job_dead(job, outcome, detail, job->step == STEP_DELETED);
-        return true;
-}
-
-static void job_later(Job *job, const Outcome *outcome) {
-        Worker *w = job->worker;
-        usec_t wall = loop_wall(w->loop), due = channel_next_free(w->channel);
-
-        if (outcome->class == OUTCOME_TRANSIENT && job->sent)
-                count_try(job);
-        if (out_of_tries(job, outcome))
-                return;
-        /* After a failure others go first when the target is probed. */
-        if (outcome->class == OUTCOME_TRANSIENT)
-                due = usec_add(due > wall ? due : wall, USEC_PER_SEC);
-        end_after(job, job_change_row(job, QUEUE_WAITING, due, outcome, outcome->detail));
-}
-
-/* Who has written nothing yet is sure of that, also after a crash: a plan may still take it back. */
-static void job_look(Job *job, const Outcome *outcome) {
-        Worker *w = job->worker;
-        QueueState state = job_is_untouched(job) ? QUEUE_WAITING : QUEUE_UNCERTAIN;
-        int r;
-
-        r = job_change_row(job, state, loop_wall(w->loop), outcome, outcome ? outcome->detail : NULL);
-        if (r < 0) {
-                end_after(job, r);
-                return;
-        }
-        job->looking = true;
-        job->look_begun = false;
-        w->n_looking++;
-        /* It left its place to others: they may want to look as well. */
-        loop_task_arm(w->task);
-        w->hooks.look(w->hooks.userdata);
 }
 
 /* ---- calls ---- */
@@ -326,7 +117,7 @@ static void on_call_done(const Outcome *outcome, bool sent, void *userdata) {
         }
         if (own.class == OUTCOME_UNCERTAIN) {
                 job->item->was_uncertain = true;
-                count_try(job);
+                job_count_try(job);
         }
         in = flow_input(job);
         in.outcome = &own;
@@ -379,15 +170,6 @@ static bool is_outdated(const Job *job) {
                !job->worker->hooks.is_fresh(job->worker->hooks.userdata);
 }
 
-static void job_put_off(Job *job) {
-        usec_t wait = job->worker->config->directory.poll_interval;
-
-        if (wait > FRESH_WAIT)
-                wait = FRESH_WAIT;
-        end_after(job, job_change_row(job, job->item->state, usec_add(loop_wall(job->worker->loop), wait),
-                                      NULL, "waits for a recent complete read that still asks for it"));
-}
-
 static void job_call(Job *job, Call call) {
         ChannelSpec spec = {
                 .call = call,
@@ -422,7 +204,7 @@ static void job_call(Job *job, Call call) {
         if (call_is_write(call) && job->step != STEP_DELETED) {
                 r = ask_guard(job, &err);
                 if (r < 0) {
-                        end_after(job, r);
+                        job_end_after(job, r);
                         return;
                 }
                 if (r > 0) {
@@ -455,7 +237,7 @@ static void job_wait(Job *job, const FlowNext *next) {
         if (!job->timer)
                 r = loop_timer_new(w->loop, LOOP_TIMER, "a flow waits", on_wait_over, job, &job->timer);
         if (r < 0) {
-                end_after(job, r);
+                job_end_after(job, r);
                 return;
         }
         job->wait_call = next->call;
@@ -508,7 +290,7 @@ static void look_at_hand(Job *job) {
 
         r = store_links_load(w->store, w->target->name, &links);
         if (r < 0)
-                end_after(job, r);
+                job_end_after(job, r);
         else
                 job_seen(job, w->hooks.accounts(w->hooks.userdata), links);
 }
@@ -527,12 +309,12 @@ static void job_follow(Job *job, const FlowNext *next, const Outcome *outcome) {
         job->step = next->step;
         r = job_keep_memo(job, next->memo);
         if (r < 0) {
-                end_after(job, r);
+                job_end_after(job, r);
                 return;
         }
         switch (next->verb) {
         case FLOW_CALL:
-                if (!out_of_tries(job, outcome))
+                if (!job_is_out_of_tries(job, outcome))
                         job_call(job, next->call);
                 break;
         case FLOW_LOOK:
