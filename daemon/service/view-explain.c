@@ -12,10 +12,9 @@
 
 static void put_role(const Case *c, StrBuf *out) {
         const Config *config = engine_config(c->v->engine);
+        const char *group = c->role && c->role->group >= 0 ? config->groups[c->role->group] : NULL;
 
-        report_put_pairs(out, "role", c->role ? c->role->role : NULL,
-                         "role_group", c->role && c->role->group >= 0 ? config->groups[c->role->group] : NULL,
-                         NULL);
+        report_put_pairs(out, "role", c->role ? c->role->role : NULL, "role_group", group, NULL);
 }
 
 static void put_link(const Case *c, StrBuf *out) {
