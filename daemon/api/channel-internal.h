@@ -27,7 +27,7 @@ typedef struct Token {
         Channel *channel;
         bool parent;
         bool failed;                    /* its last call did, or may have, before a restart */
-        Secret *bearer;
+        Secret *bearer, *spent;         /* the header's value; the one before it */
         usec_t end;                     /* monotonic */
         HttpRequest *request;
         CallRequest built;
@@ -74,6 +74,8 @@ int channel_request(Channel *c, CallRequest *built, const Secret *authorization,
                     void (*on_data)(const char *, size_t, void *), http_done_t done, void *userdata,
                     HttpRequest **ret);
 void channel_answered(Channel *c, Call call, const HttpResult *result, Outcome *ret);
+/* Takes out of an answer's words what we sent. authorization: a header's value, scheme first; or NULL. */
+void channel_blank(const Channel *c, const Secret *authorization, char *text);
 void channel_throttle(Channel *c, const Outcome *outcome);
 
 /* channel-facts.c */

@@ -16,6 +16,7 @@ void token_deinit(Token *t) {
         http_request_cancel(t->request);
         call_request_deinit(&t->built);
         secret_free(t->bearer);
+        secret_free(t->spent);
 }
 
 Token *token_of(Channel *c, Call call) {
@@ -32,7 +33,10 @@ bool token_is_pending(const Token *t) {
 }
 
 void token_drop(Token *t) {
-        t->bearer = secret_free(t->bearer);
+        if (t->bearer) {
+                secret_free(t->spent);
+                t->spent = TAKE(t->bearer);
+        }
         t->end = 0;
 }
 
@@ -61,10 +65,11 @@ static void on_token(HttpRequest *request _unused_, const HttpResult *result, vo
         Outcome outcome = { 0 };
 
         t->request = NULL;
-        call_request_deinit(&t->built);
         channel_answered(c, CALL_TOKEN, result, &outcome);
         if (outcome.class == OUTCOME_OK)
                 (void) keep_token(t, result, &outcome);
+        channel_blank(c, t->built.authorization, outcome.detail);
+        call_request_deinit(&t->built);
         if (outcome.class == OUTCOME_OK && t->failed)
                 c->failed[CALL_TOKEN] = 0;
         t->failed = outcome.class != OUTCOME_OK;

@@ -105,20 +105,46 @@ static void on_complete(void *userdata) {
 
 /* ---- answers ---- */
 
-/* An API may repeat what it was sent: that must come neither into the log nor into the store. */
-static void blank(const Secret *secret, char *text) {
-        size_t len = secret ? secret_len(secret) : 0;
+/* So many of its first characters are a secret, too: what an answer says was cut. */
+#define GIVEAWAY 8
 
-        while (len > 0 && (text = strstr(text, secret_data(secret)))) {
-                memset(text, '*', len);
-                text += len;
+static void blank(const char *secret, char *text) {
+        for (size_t n; *text; text += n > 0 ? n : 1) {
+                for (n = 0; secret[n] && secret[n] == text[n];)
+                        n++;
+                if (n < GIVEAWAY && secret[n])
+                        n = 0;
+                memset(text, '*', n);
         }
 }
 
-static void blank_passwords(const CallInput *in, char *text) {
-        blank(in->password, text);
-        for (size_t i = 0; in->passwords && i < in->n_batch; i++)
-                blank(in->passwords[i], text);
+static void blank_secret(const Secret *secret, char *text) {
+        if (secret && secret_len(secret) > 0)
+                blank(secret_data(secret), text);
+}
+
+/* An API, or what stands before it, may repeat what it was sent: that must come neither into the log nor
+ * into the store. */
+void channel_blank(const Channel *c, const Secret *authorization, char *text) {
+        const char *credentials = authorization ? strchr(secret_data(authorization), ' ') : NULL;
+
+        blank_secret(c->secret, text);
+        /* A shorter one may be any word. */
+        if (c->key && secret_len(c->key) >= GIVEAWAY)
+                blank_secret(c->key, text);
+        if (credentials && credentials[1])
+                blank(credentials + 1, text);
+}
+
+static void blank_call(const ChannelCall *call, char *text) {
+        const Token *t = token_of(call->channel, call->spec.call);
+
+        /* The one that it was sent with may have been dropped meanwhile. */
+        channel_blank(call->channel, t->bearer, text);
+        channel_blank(call->channel, t->spent, text);
+        blank_secret(call->in.password, text);
+        for (size_t i = 0; call->in.passwords && i < call->in.n_batch; i++)
+                blank_secret(call->in.passwords[i], text);
 }
 
 void channel_answered(Channel *c, Call call, const HttpResult *result, Outcome *ret) {
@@ -129,7 +155,6 @@ void channel_answered(Channel *c, Call call, const HttpResult *result, Outcome *
         };
 
         c->driver->classify(c->config, call, result, ret);
-        blank(c->secret, ret->detail);
         if (call != CALL_TOKEN)
                 budget_hint(c->budget, result, loop_wall(c->channels->loop));
         channel_note(c, result);
@@ -210,7 +235,7 @@ static void on_answer(HttpRequest *request _unused_, const HttpResult *result, v
         call->channel->n_sent--;
         channel_answered(call->channel, call->spec.call, result, &outcome);
         decode_answer(call, result, &outcome);
-        blank_passwords(&call->in, outcome.detail);
+        blank_call(call, outcome.detail);
         call_request_deinit(&call->built);
         if (settle(call, &outcome)) {
                 call->sent = false;

@@ -124,7 +124,7 @@ static void token(PlayAnswer *a) {
 
         u->token_until = loop_now(u->loop) + life;
         snprintf(json, sizeof(json),
-                 "{\"token_type\":\"bearer\",\"access_token\":\"abc\",\"expires_in\":%llu}",
+                 "{\"token_type\":\"bearer\",\"access_token\":\"token-of-the-play\",\"expires_in\":%llu}",
                  (unsigned long long) (u->token_life ? 3600 : life / USEC_PER_SEC));
         answer_json(a, 200, json);
 }

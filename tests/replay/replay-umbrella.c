@@ -250,6 +250,7 @@ static void test_wall_clock_steps_while_parked(void **state _unused_) {
 /* ---- what an API repeats ---- */
 
 static char sent_password[128];
+static const char *repeat_before;               /* says this and the password; the rest is cut */
 
 static void echoing_api(const char *method, const char *url, const char *body, PlayAnswer *answer,
                         void *userdata) {
@@ -261,27 +262,80 @@ static void echoing_api(const char *method, const char *url, const char *body, P
         password += strlen("\"password\":\"");
         snprintf(sent_password, sizeof(sent_password), "%.*s", (int) strcspn(password, "\""), password);
         answer->status = 500;
-        snprintf(answer->body, sizeof(answer->body), "{\"message\":\"can't take %s\"}", sent_password);
+        snprintf(answer->body, sizeof(answer->body), "{\"message\":\"%s %s\"}", repeat_before,
+                 sent_password);
+}
+
+/* Runs until its answer parked the target: the listing that follows ends that. */
+static void run_until_parked(Play *play, Park *park) {
+        bool found = false;
+
+        *sent_password = 0;
+        for (int i = 0; i < 1000 && !(found && *sent_password); i++) {
+                play_run(play->loop, 20 * USEC_PER_MSEC);
+                assert_int_equal(store_park_get(play->store, "target:umbrella", park, &found), 0);
+        }
+        assert_true(found);
 }
 
 static void test_password_comes_back(void **state _unused_) {
+        char start[16];
         Play play;
         Park park;
-        bool found = false;
 
         play_setup(&play, 1, "", "");
         play_api(echoing_api, NULL);
+        repeat_before = "can't take";
         play_start(&play);
-        /* Until its answer parked the target: the listing that follows ends that. */
-        for (int i = 0; i < 1000 && !(found && *sent_password); i++) {
-                play_run(play.loop, 20 * USEC_PER_MSEC);
-                assert_int_equal(store_park_get(play.store, "target:umbrella", &park, &found), 0);
-        }
-        assert_true(strlen(sent_password) > 8);
-        assert_true(found);
+        run_until_parked(&play, &park);
+        assert_true(strlen(sent_password) > 16);
         assert_non_null(strstr(park.detail, "can't take ***"));
         assert_null(strstr(park.detail, sent_password));
         play_teardown(&play);
+
+        /* What is cut off in the middle of it. */
+        play_setup(&play, 1, "", "");
+        play_api(echoing_api, NULL);
+        repeat_before = "a long story of two hundred and thirty-three bytes, in which nothing else "
+                        "happens than that it goes on, as if somebody was paid for every line of it, or "
+                        "had to fill a whole page before lunch, and which nobody would have read for fun";
+        play_start(&play);
+        run_until_parked(&play, &park);
+        snprintf(start, sizeof(start), "%.8s", sent_password);
+        assert_non_null(strstr(park.detail, "read for fun ************"));
+        assert_null(strstr(park.detail, start));
+        play_teardown(&play);
+}
+
+/* The token, and what a token is asked for with: "key:secret" in base64. */
+static void telling_api(const char *method, const char *url, const char *body, PlayAnswer *answer,
+                        void *userdata) {
+        play_umbrella_api(method, url, body, answer, userdata);
+        if (!strstr(url, userdata))
+                return;
+        *sent_password = 'x';
+        answer->status = 500;
+        snprintf(answer->body, sizeof(answer->body),
+                 "{\"error\":\"won't do: Bearer token-of-the-play or Basic a2V5OnNlY3JldA==, key secret\"}");
+}
+
+static void test_authorization_comes_back(void **state _unused_) {
+        static const struct { char path[8]; const char *detail; } calls[] = {
+                { "/token", "Bearer token-of-the-play or Basic ****************, key ******" },
+                { "/users", "Bearer ***************** or Basic a2V5OnNlY3JldA==, key ******" },
+        };
+        Play play;
+        Park park;
+
+        for (size_t i = 0; i < ELEMENTSOF(calls); i++) {
+                play_setup(&play, 1, "", "");
+                play_api(telling_api, (void *) calls[i].path);
+                play_start(&play);
+                run_until_parked(&play, &park);
+                if (!strstr(park.detail, calls[i].detail))
+                        fail_msg("%s", park.detail);
+                play_teardown(&play);
+        }
 }
 
 /* ---- refused credentials ---- */
@@ -552,6 +606,7 @@ int main(void) {
                 cmocka_unit_test(test_wall_clock_steps),
                 cmocka_unit_test(test_wall_clock_steps_while_parked),
                 cmocka_unit_test(test_password_comes_back),
+                cmocka_unit_test(test_authorization_comes_back),
                 cmocka_unit_test(test_reload_tries_refused_again),
                 cmocka_unit_test(test_queue_without_directory),
                 cmocka_unit_test(test_removal_without_directory),
