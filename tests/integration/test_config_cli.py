@@ -174,7 +174,7 @@ def test_credential_with_one_line_end(idsyncd, standin):
         idsyncd.credentials["umbrella-secret"] = standin.secret + end
         idsyncd.once(expect=0)
     os.chmod(f"{idsyncd.credentials_dir}/umbrella-secret", 0o440)   # systemd shows an ACL like that
-    idsyncd.once(expect=0)
+    idsyncd.once(expect=0, write=False)
 
 
 # --- options ---

@@ -286,5 +286,9 @@ def find_secrets(secrets, texts=(), files=(), pids=()):
                 places.append((path, source.read()))
         except FileNotFoundError:
             pass
+        except PermissionError:
+            # A process that isn't dumpable shows its environment to root alone.
+            if os.geteuid() == 0 or not path.startswith("/proc/"):
+                raise
     return [(place, wanted.index(secret)) for place, data in places for secret in wanted
             if secret and secret in data]
