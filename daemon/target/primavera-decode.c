@@ -178,8 +178,9 @@ static const char *login_of(const Action *action) {
         return action->remote_id ? action->remote_id : action->has_after ? action->after.login : NULL;
 }
 
-/* As the job made it, in the API's spelling of the login. */
-static int made_account(const Action *action, struct json_object *user, Arena *arena, Answer *ret) {
+/* As it was asked for, in the API's spelling of the login, and with the id that the API gave it. */
+static int made_account(const TargetConfig *target, const Action *action, struct json_object *user,
+                        Arena *arena, Answer *ret) {
         const AccountState *after = &action->after;
         Account a = {
                 .address = after->address ? after->address : action->address,
@@ -188,10 +189,14 @@ static int made_account(const Action *action, struct json_object *user, Arena *a
                 .roles = after->roles,
                 .n_roles = after->roles ? after->n_roles : 0,
         };
+        PrimaveraScratch scratch;
+        Account told = { 0 };
         int r;
 
         (void) json_get_string(user, "loginId", &a.login, NULL);
         a.remote_id = a.login;
+        if (primavera_read_user(target, user, &scratch, &told, NULL) >= 0)
+                a.number = told.number;
         r = keep_account(arena, &a);
         if (r < 0)
                 return r;
@@ -200,7 +205,8 @@ static int made_account(const Action *action, struct json_object *user, Arena *a
         return 0;
 }
 
-static int decode_result(const Action *action, struct json_object *root, Arena *arena, Answer *ret) {
+static int decode_result(const TargetConfig *target, const Action *action, struct json_object *root,
+                         Arena *arena, Answer *ret) {
         struct json_object *user = action && login_of(action) ? find_user(root, login_of(action)) : NULL;
 
         if (!user)
@@ -208,7 +214,7 @@ static int decode_result(const Action *action, struct json_object *root, Arena *
         ret->words = words_of_failure(user, true, arena);
         ret->failed = ret->words;
         ret->did = !ret->words;
-        return ret->did && action->kind == ACTION_CREATE ? made_account(action, user, arena, ret) : 0;
+        return ret->did && action->kind == ACTION_CREATE ? made_account(target, action, user, arena, ret) : 0;
 }
 
 /* ---- jobs ---- */
@@ -321,7 +327,7 @@ static int decode_upsert(const TargetConfig *target, const Action *action, const
                 if (r < 0)
                         return r;
                 if (!job_of_body(root, id)) {
-                        r = decode_result(action, root, arena, ret);
+                        r = decode_result(target, action, root, arena, ret);
                         if (r == 0 && !ret->did && !ret->failed)
                                 r = err_set(err, -EBADMSG, 0, "neither a job nor a result");
                         return r;
@@ -332,8 +338,8 @@ static int decode_upsert(const TargetConfig *target, const Action *action, const
         return ret->memo ? 0 : -ENOMEM;
 }
 
-static int decode_job(const Action *action, const HttpResult *result, Arena *arena, Answer *ret,
-                      ErrCtx *err) {
+static int decode_job(const TargetConfig *target, const Action *action, const HttpResult *result,
+                      Arena *arena, Answer *ret, ErrCtx *err) {
         _cleanup_(json_object_putp) struct json_object *root = NULL;
         int r;
 
@@ -342,7 +348,7 @@ static int decode_job(const Action *action, const HttpResult *result, Arena *are
                 return 0;
         }
         r = json_read(result->body, result->body_len, &root, err);
-        return r < 0 ? r : decode_result(action, root, arena, ret);
+        return r < 0 ? r : decode_result(target, action, root, arena, ret);
 }
 
 /* What the answers to other writes look like isn't told: only a plain "no" counts. */
@@ -367,7 +373,7 @@ int primavera_decode_answer(const TargetConfig *target, Call call, const Action 
         case CALL_UPSERT:
                 return decode_upsert(target, action, result, arena, ret, err);
         case CALL_JOB:
-                return decode_job(action, result, arena, ret, err);
+                return decode_job(target, action, result, arena, ret, err);
         case CALL_STATUS:
         case CALL_UNLOCK:
                 return decode_change(action, result, arena, ret);

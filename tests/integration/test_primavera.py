@@ -212,7 +212,8 @@ def test_own_user_is_left_alone(runner, slapd, standin):
 @pytest.mark.parametrize("tell", ["absolute", "path", "relative", "typo", "body"])
 @pytest.mark.company(people=1, services=("primavera",))
 def test_job_places(make_standin, make_idsyncd, slapd, tell):
-    standin = make_standin(api="primavera", quirks={"tenant": "abc-prod", "job": {"tell": tell, "polls": 2}})
+    standin = make_standin(api="primavera", quirks={"tenant": "abc-prod", "put_needs_id": True,
+                                                     "job": {"tell": tell, "polls": 2}})
     runner = make_idsyncd(slapd, standin)
     run(runner, standin)
     assert acts(standin) == ["upsert", "job", "job", "job", "reset"] and standin.user("p00000")["can_sign_in"]

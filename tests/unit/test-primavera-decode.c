@@ -260,6 +260,7 @@ static void test_job_results(void **state) {
                 assert_true(answer.did && !answer.running && !answer.failed && answer.has_account);
                 assert_string_equal(answer.account.remote_id, "JSMITH");
                 assert_string_equal(answer.account.key, "a@example.com");
+                assert_string_equal(answer.account.number, "3336");
                 assert_int_equal(answer.account.n_roles, 1);
         }
         assert_int_equal(decode(CALL_JOB, &update, fixture("primavera/job-done.json")), 0);
