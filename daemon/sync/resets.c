@@ -102,6 +102,21 @@ static Action reset_of(const Person *p, const Account *account) {
         };
 }
 
+/* Does the plan ask for something else that is still to be done? A dead letter, or what was rejected, isn't
+ * waited for, but for a person whom the plan wants out. 1; 0; negative. */
+static int has_other(const ResetsInput *in, const Known *k, const Plan *plan, const char *person) {
+        uint32_t pos = strindex_find(&k->acts, plan->actions, person);
+        QueuePut put;
+        int r;
+
+        if (pos == STRINDEX_NONE)
+                return 0;
+        if (plan->actions[pos].kind == ACTION_DELETE || plan->actions[pos].kind == ACTION_DISABLE)
+                return 1;
+        r = store_queue_probe(in->store, in->target->name, &plan->actions[pos], &put);
+        return r < 0 ? r : put != QUEUE_PUT_SUPPRESSED;
+}
+
 /* 1: the signal fires, and it is too early for it; 0 otherwise. */
 static int fire(const ResetsInput *in, const Known *k, const Person *p, Plan *plan) {
         const Account *account = account_of(in, k, p->id);
@@ -119,9 +134,8 @@ static int fire(const ResetsInput *in, const Known *k, const Person *p, Plan *pl
                 return r;
         /* One thing at a time: what the plan asks for goes first, then the signal still differs from what
          * is remembered. */
-        if (put != QUEUE_PUT_NEW || strindex_find(&k->acts, plan->actions, p->id) != STRINDEX_NONE)
-                return 1;
-        return plan_add_action(plan, &a);
+        r = put != QUEUE_PUT_NEW ? 1 : has_other(in, k, plan, p->id);
+        return r != 0 ? r : plan_add_action(plan, &a);
 }
 
 static int look_at(const ResetsInput *in, const Known *k, const Person *p, Plan *plan, Resets *ret) {

@@ -156,6 +156,19 @@ def test_role_change_goes_first(runner, slapd, company, api):
 
 
 @pytest.mark.company(people=3)
+def test_dead_letter_is_not_waited_for(runner, slapd, company, api):
+    """A role change that was given up and is still asked for stands in no reset's way."""
+    person = company.people[2]
+    run(runner, api)
+    slapd.join("umbrella-admins", person)
+    api.fault("status", code=400, method="DELETE", count=None)
+    run(runner, api, expect=1)
+    signal(slapd, [person])
+    run(runner, api, expect=1)
+    assert calls(api) == [[person.email]] and resets(api) == {person.email: 1}
+
+
+@pytest.mark.company(people=3)
 def test_each_of_a_batch_is_shown_its_call(runner, bus, slapd, company, api):
     """idsyncctl sync PERSON, of somebody whose reset goes with another's."""
     runner.environment["DBUS_SYSTEM_BUS_ADDRESS"] = bus.address
@@ -284,6 +297,11 @@ def test_uncertain(runner, slapd, company, api, again):
         assert {a["state"] for a in result.actions("reset")} == {"dead"} and UNKNOWN in result.err
         run(runner, api, expect=1)
         assert calls(api) == []
+        signal(slapd, company.people[1:], "FALSE")
+        run(runner, api, expect=1)
+        signal(slapd, company.people[1:])           # asked for anew: that is another matter
+        run(runner, api, expect=1)
+        assert [len(c) for c in calls(api)] == [2] and set(resets(api).values()) == {2}
 
 
 @pytest.mark.parametrize("again", [False, True])
