@@ -214,7 +214,9 @@ static int decode_result(const TargetConfig *target, const Action *action, struc
         ret->words = words_of_failure(user, true, arena);
         ret->failed = ret->words;
         ret->did = !ret->words;
-        return ret->did && action->kind == ACTION_CREATE ? made_account(target, action, user, arena, ret) : 0;
+        if (!ret->did || action->kind != ACTION_CREATE)
+                return 0;
+        return made_account(target, action, user, arena, ret);
 }
 
 /* ---- jobs ---- */
