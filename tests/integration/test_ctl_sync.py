@@ -208,7 +208,7 @@ def test_an_api_that_is_down(make_daemon, bus, slapd, standin):
     slapd.add_person(Person("late"), "umbrella")
     dead_end(standin)
     steps = told(bus.ctl("sync", "late", "--wait", "2s", expect=1))
-    assert any("transient, HTTP 503" in text for text in of(steps, "call"))
+    assert any("transient: HTTP 503" in text for text in of(steps, "call"))
     assert re.search(r"not before 20\d\d-.*Z: the target is parked: ", steps[-1][2]), steps
     standin.clear_faults()
     steps = told(bus.ctl("sync", "late", "--wait", "5min", expect=0))
