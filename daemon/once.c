@@ -94,6 +94,23 @@ static void on_changed(void *userdata) {
         loop_task_arm(o->check);
 }
 
+static void tell_unused_approval(const ReportInput *in) {
+        bool stale;
+        const char *hash = report_unused_approval(in, &stale);
+        LogFields fields = { .message_id = stale ? MSGID_APPROVAL_STALE : NULL, .plan = hash };
+
+        if (*hash && stale)
+                log_event(LOG_WARNING, &fields,
+                          "the approval %s fits no plan that is asked for now: nothing was done for it; see "
+                          "the plan's hash in the report",
+                          hash);
+        else if (*hash)
+                log_event(LOG_WARNING, &fields,
+                          "the approval %s wasn't used, because not everything could be read: give it again "
+                          "when it can",
+                          hash);
+}
+
 static ExitCode print_report(Once *o) {
         _cleanup_(strbuf_deinit) StrBuf out = STRBUF_INIT(REPORT_MAX);
         const ReportInput in = {
@@ -106,18 +123,12 @@ static ExitCode print_report(Once *o) {
         };
         ExitCode code = report_exit_code(&in);
         int applied = in.dry_run ? 0 : applied_update(&in, loop_wall(o->loop));
-        const char *stale = report_stale_approval(&in);
-        LogFields fields = { .message_id = MSGID_APPROVAL_STALE, .plan = stale };
         int r;
 
         if (applied < 0)
                 log_error("the time of the last success can't be kept: %s", store_error(o->store));
-        if (!in.dry_run && *stale)
-                log_event(LOG_WARNING, &fields,
-                          "the approval %s fits no plan that is asked for now: nothing was done for it; see "
-                          "the "
-                          "plan's hash in the report",
-                          stale);
+        if (!in.dry_run)
+                tell_unused_approval(&in);
         r = o->options->json ? report_json(&in, code, &out) : report_text(&in, &out);
         if (r < 0 || out.error < 0) {
                 log_error("the report can't be made: %s", strerror(r < 0 ? -r : -out.error));

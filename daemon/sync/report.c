@@ -12,13 +12,6 @@ static bool was_used(const ReportInput *in, const char *hash) {
         return false;
 }
 
-const char *report_stale_approval(const ReportInput *in) {
-        for (size_t i = 0; i < in->n_approvals; i++)
-                if (!was_used(in, in->approvals[i]))
-                        return in->approvals[i];
-        return "";
-}
-
 static ExitCode directory_exit_code(const CycleReport *cycle) {
         if (cycle->store_failed)
                 return EXIT_STATE;
@@ -36,6 +29,22 @@ static ExitCode state_exit_code(const RemoteReport *report) {
         default:
                 return EXIT_IN_STEP;
         }
+}
+
+static bool all_was_compared(const ReportInput *in) {
+        bool all = directory_exit_code(cycle_report(engine_cycle(in->engine))) == EXIT_IN_STEP;
+
+        for (size_t i = 0; i < engine_n_remotes(in->engine); i++)
+                all &= state_exit_code(remote_report(engine_remote(in->engine, i))) == EXIT_IN_STEP;
+        return all;
+}
+
+const char *report_unused_approval(const ReportInput *in, bool *ret_stale) {
+        *ret_stale = all_was_compared(in);
+        for (size_t i = 0; i < in->n_approvals; i++)
+                if (!was_used(in, in->approvals[i]))
+                        return in->approvals[i];
+        return "";
 }
 
 /* NULL: nothing is held that takes something back, or that can't be told: then the store's error says so. */
@@ -74,13 +83,14 @@ ExitCode report_target_exit_code(const ReportInput *in, const Remote *remote) {
 ExitCode report_exit_code(const ReportInput *in) {
         const CycleReport *cycle = cycle_report(engine_cycle(in->engine));
         ExitCode code = directory_exit_code(cycle);
+        bool stale;
 
         for (size_t i = 0; i < engine_n_remotes(in->engine); i++)
                 code = exit_code_worse(code, report_target_exit_code(in, engine_remote(in->engine, i)));
         /* Whoever it befell put the act off and said so. */
         if (*store_error(in->store))
                 code = exit_code_worse(code, EXIT_STATE);
-        if (!in->dry_run && *report_stale_approval(in))
+        if (!in->dry_run && *report_unused_approval(in, &stale))
                 code = exit_code_worse(code, EXIT_HELD);
         if (in->interrupted)
                 code = exit_code_worse(code, EXIT_DIFFERENCES);

@@ -123,6 +123,10 @@ def test_wrong_and_stale_hash(holding, slapd, company, standin):
     stale = holding.once("--approve", held, expect=6)
     new = stale.target()["hash"]
     assert new != held and held in stale.err and writes(standin) == []
+    standin.fault("status", code=503, method="GET", path="/users", count=1000)
+    unread = holding.once("--approve", new, "--wait", "0s", expect=5)
+    assert "give it again" in unread.err and "fits no plan" not in unread.err
+    standin.clear_faults()
     holding.once("--approve", new, expect=0)
     assert len(standin.emails()) == 10
 
