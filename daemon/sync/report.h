@@ -17,8 +17,8 @@ typedef struct ReportInput {
 ExitCode report_exit_code(const ReportInput *in);
 /* Of one target alone. */
 ExitCode report_target_exit_code(const ReportInput *in, const Remote *remote);
-/* An approval that wasn't used; "": all were. Stale: it fits no plan that is asked for; else it may, at a target
- * that couldn't be compared. */
+/* An approval that wasn't used; "": all were. Stale: it fits no plan that is asked for; else it may, at a
+ * target that couldn't be compared. */
 const char *report_unused_approval(const ReportInput *in, bool *ret_stale);
 /* 0; -errno of the store; out's own error beside that. */
 int report_json(const ReportInput *in, ExitCode code, StrBuf *out);
