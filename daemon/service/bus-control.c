@@ -4,11 +4,9 @@
  * have edited. The bus is asked for the caller's uid without waiting for its answer. */
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <sys/stat.h>
 
 #include "base/log.h"
-#include "base/random.h"
 #include "model/plan-file.h"
 #include "service/bus-internal.h"
 #include "sync/operate.h"
@@ -313,16 +311,17 @@ static int do_backup(ControlCall *call, sd_bus_error *error) {
         ErrCtx text = { 0 };
         int r;
 
-        if (asprintf(&path, "%s/backup-%016" PRIx64 ".tmp", call->bus->hooks.state_directory, random_u64()) <
-            0) {
+        if (asprintf(&path, "%s/backup.tmp", call->bus->hooks.state_directory) < 0) {
                 path = NULL;
                 return -ENOMEM;
         }
+        /* Left by one who was killed over it. */
+        (void) unlink(path);
         r = store_backup(o.store, path, &text);
-        if (r < 0)
-                return finish(call, r, &text, error);
-        fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-        r = fd < 0 ? -errno : 0;
+        if (r == 0) {
+                fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+                r = fd < 0 ? -errno : 0;
+        }
         (void) unlink(path);
         if (r < 0)
                 return finish(call, r, &text, error);

@@ -342,11 +342,13 @@ def test_backup(make_daemon, bus, tmp_path):
     runner, _ = make_daemon()
     wait_done(bus, 10)
     file = str(tmp_path / "copy.db")
+    with open(f"{runner.state}/backup.tmp", "w") as left:
+        left.write("by one who was killed over it")
     bus.ctl("backup", file, expect=0)
     assert stat.S_IMODE(os.stat(file).st_mode) == 0o600
     with sqlite3.connect(f"file:{file}?mode=ro", uri=True) as db:
         assert db.execute("SELECT count(*) FROM link").fetchone() == (10,)
-    assert not [name for name in os.listdir(runner.state) if name.startswith("backup-")]
+    assert not [name for name in os.listdir(runner.state) if name.startswith("backup")]
     assert "exists" in bus.ctl("backup", file, expect=2).err
     os.unlink(file)
     assert "root" in bus.ctl("backup", "/tmp/idsync-stranger.db", who="stranger", expect=2).err
