@@ -72,6 +72,7 @@ typedef enum StatementId {
         SQL_ACTION_WAITING,
         SQL_ACTION_STANDING,
         SQL_ACTION_LIST,
+        SQL_ACTION_REMOVALS,
         SQL_ACTION_COUNTS,
         SQL_ACTION_LOAD,
         SQL_ACTION_OF_CYCLE,

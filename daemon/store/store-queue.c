@@ -438,6 +438,24 @@ int store_queue_list(Store *store, const char *target, int64_t since_cycle, int 
         return r < 0 ? r : walk_ids(store, ids, n, fn, userdata);
 }
 
+static int removal_ids(Store *store, const char *target, int64_t **ret, size_t *ret_n) {
+        _cleanup_(statement_resetp) sqlite3_stmt *q = NULL;
+        int r;
+
+        r = store_query(store, SQL_ACTION_REMOVALS, &q, "t", target);
+        return r < 0 ? r : read_ids(store, q, ret, ret_n);
+}
+
+int store_queue_removals(Store *store, const char *target, int (*fn)(const QueueItem *item, void *userdata),
+                         void *userdata) {
+        _cleanup_(freep) int64_t *ids = NULL;
+        size_t n = 0;
+        int r;
+
+        r = removal_ids(store, target, &ids, &n);
+        return r < 0 ? r : walk_ids(store, ids, n, fn, userdata);
+}
+
 static int history_ids(Store *store, const char *person, size_t limit, int64_t **ret, size_t *ret_n) {
         _cleanup_(statement_resetp) sqlite3_stmt *q = NULL;
         int r;

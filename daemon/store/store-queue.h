@@ -127,6 +127,10 @@ int store_queue_ended(Store *store, const char *target, usec_t since, size_t lim
 int store_queue_list(Store *store, const char *target, int64_t since_cycle, int (*fn)(const QueueItem *item,
                      void *userdata),
                      void *userdata);
+/* Of these, but for since_cycle, those that may take something from an account: recreates, updates, disables
+ * and deletes. */
+int store_queue_removals(Store *store, const char *target, int (*fn)(const QueueItem *item, void *userdata),
+                         void *userdata);
 /* Newest first, at most `limit`: all rows of a person at all targets, or (person NULL) what is finished. */
 int store_history_list(Store *store, const char *person, size_t limit,
                        int (*fn)(const QueueItem *item, void *userdata), void *userdata);

@@ -9,6 +9,7 @@
         " memo, reverts"
 
 #define UNFINISHED "'waiting', 'running', 'uncertain'"
+#define REMOVALS "'recreate', 'update', 'disable', 'delete'"
 #define LAST_CYCLE "coalesce((SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'cycle'), 0)"
 #define THIS_CYCLE "max(cycle, " LAST_CYCLE ")"
 
@@ -167,6 +168,10 @@ const char *const store_sql[_SQL_MAX] = {
                 "SELECT id FROM action WHERE target = ?1 AND finished IS NULL UNION SELECT id FROM action"
                 " WHERE target = ?1 AND stands = 1 UNION SELECT id FROM action WHERE target = ?1 AND"
                 " finished_cycle >= ?2 ORDER BY id",
+        [SQL_ACTION_REMOVALS] =
+                "SELECT id FROM action WHERE target = ?1 AND finished IS NULL AND kind IN (" REMOVALS ")"
+                " UNION SELECT id FROM action WHERE target = ?1 AND stands = 1 AND kind IN (" REMOVALS ")"
+                " ORDER BY id",
         [SQL_ACTION_COUNTS] =
                 "SELECT state, count(*) FROM action WHERE finished IS NULL AND (?1 IS NULL OR target ="
                 " ?1) GROUP BY state UNION ALL SELECT 'dead', count(*) FROM action WHERE stands = 1 AND"

@@ -23,8 +23,6 @@ static int add_removal(const QueueItem *item, void *userdata) {
 
         if (item->id == l->but || !is_unfinished(item->state))
                 return 0;
-        if (!action_kind_is_destructive(item->action.kind) && item->action.kind != ACTION_UPDATE)
-                return 0;
         items = reallocarray(r->items, r->n + 1, sizeof(*items));
         if (!items)
                 return -ENOMEM;
@@ -38,14 +36,16 @@ int removals_load(Store *store, const char *target, int64_t but, Removals *ret) 
         ret->arena = arena_new();
         if (!ret->arena)
                 return -ENOMEM;
-        return store_queue_list(store, target, INT64_MAX, add_removal, &l);
+        return store_queue_removals(store, target, add_removal, &l);
 }
 
 static int load_last_of(const GuardInput *in, LastOf **ret) {
         _cleanup_(removals_deinit) Removals others = { 0 };
-        int r;
+        int r = 0;
 
-        r = removals_load(in->store, in->target->name, in->id, &others);
+        /* Without such roles nothing is counted. */
+        if (in->target->n_last_of > 0)
+                r = removals_load(in->store, in->target->name, in->id, &others);
         if (r < 0)
                 return r;
         *ret = last_of_new(in->target, in->accounts, others.items, others.n);

@@ -121,7 +121,7 @@ int unfinished_give_up(const JudgeInput *in) {
         _cleanup_(search_deinit) Search s = { .in = in };
         int r;
 
-        r = store_queue_list(in->store, in->target->name, INT64_MAX, look_at, &s);
+        r = store_queue_removals(in->store, in->target->name, look_at, &s);
         for (size_t i = 0; r >= 0 && i < s.n; i++)
                 r = give_up(in, s.ids[i]);
         return r < 0 ? r : 0;

@@ -26,9 +26,7 @@ static void follow_person(const UpkeepInput *in, Links *links, Link *l, const Pe
                 l->out_for = l->out_for == 0 ? 1 : usec_add(l->out_for, in->grow);
 }
 
-static void follow_account(const UpkeepInput *in, Links *links, Link *l) {
-        const Account *a = in->accounts ? accounts_by_id(in->accounts, l->remote_id) : NULL;
-
+static void follow_account(const UpkeepInput *in, Links *links, Link *l, const Account *a) {
         if (a)
                 l->gone = false;
         else if (in->accounts && !in->in_doubt && !link_is_young(l, in->accounts))
@@ -38,9 +36,7 @@ static void follow_account(const UpkeepInput *in, Links *links, Link *l) {
 }
 
 /* A listing from before may not show a lock that came meanwhile. */
-static void follow_lock(const UpkeepInput *in, Link *l, const Person *p) {
-        const Account *a = in->accounts ? accounts_by_id(in->accounts, l->remote_id) : NULL;
-
+static void follow_lock(const UpkeepInput *in, Link *l, const Person *p, const Account *a) {
         if (p->present && p->disabled)
                 l->was_disabled = true;
         else if (p->present && a && !a->locked && in->accounts->begun >= in->read)
@@ -64,13 +60,14 @@ static int upkeep(const UpkeepInput *in, const StrIndex *index, Links *links) {
 
         for (size_t i = 0; r >= 0 && i < links->n; i++) {
                 Link *l = &links->items[i], before = *l;
+                const Account *a = in->accounts ? accounts_by_id(in->accounts, l->remote_id) : NULL;
                 uint32_t pos = strindex_find(index, in->people->items, l->person);
 
                 if (pos != STRINDEX_NONE) {
                         follow_person(in, links, l, &in->people->items[pos]);
-                        follow_lock(in, l, &in->people->items[pos]);
+                        follow_lock(in, l, &in->people->items[pos], a);
                 }
-                follow_account(in, links, l);
+                follow_account(in, links, l, a);
                 if (differs(l, &before))
                         r = write_link(in, l);
         }

@@ -767,6 +767,32 @@ static void test_list(void **state) {
         assert_int_equal(store_queue_list(f->store, "t", 0, list_item, &s), 7);
 }
 
+static void test_removals(void **state) {
+        Fixture *f = *state;
+        Seen s = { .f = f };
+        Action wish = create("a", "User"), deletes = destroy("b"), updates = destroy("c");
+        Action dead = destroy("d"), done = destroy("e"), reset = destroy("f");
+        int64_t ids[3];
+
+        updates.kind = ACTION_UPDATE;
+        dead.kind = ACTION_RECREATE;
+        reset.kind = ACTION_RESET;
+        (void) put_new(f, &wish);
+        (void) put_new(f, &reset);
+        ids[0] = put_new(f, &dead);
+        become(f, ids[0], QUEUE_DEAD);
+        become(f, put_new(f, &done), QUEUE_DONE);
+        ids[1] = put_new(f, &updates);
+        ids[2] = put_new(f, &deletes);
+        become(f, ids[2], QUEUE_RUNNING);
+        ok(store_queue_removals(f->store, "t", list_item, &s));
+        assert_int_equal(s.n, 3);
+        assert_memory_equal(s.ids, ids, sizeof(ids));
+        s.n = 0;
+        ok(store_queue_removals(f->store, "u", list_item, &s));
+        assert_int_equal(s.n, 0);
+}
+
 /* A clock that was set back makes an end look older than what it ended. */
 static void test_history_of_a_clock(void **state) {
         const Action a = { .kind = ACTION_DELETE, .person = "a" };
@@ -977,6 +1003,8 @@ static void test_indexes_are_used(void **state) {
                 "SELECT id FROM action WHERE target = 't' AND person = 'p' AND finished IS NULL",
                 "SELECT id FROM action WHERE target = 't' AND person = 'p' AND stands = 1 AND wish = x'00'",
                 "SELECT id FROM action WHERE target = 't' AND finished_cycle >= 5",
+                "SELECT id FROM action WHERE target = 't' AND finished IS NULL AND kind IN ('update',"
+                " 'delete')",
                 "SELECT max(position) FROM held_action WHERE target = 't' AND slot = 'plan'",
                 "SELECT kind FROM action WHERE target = 't' AND queued >= 5 AND approved = 0",
                 "SELECT state FROM action WHERE target = 't' AND finished > 5 AND state IN ('done', 'dead')"
@@ -1035,6 +1063,7 @@ int main(void) {
                 TEST(test_counted_since),
                 TEST(test_ended),
                 TEST(test_list),
+                TEST(test_removals),
                 TEST(test_history_prune),
                 TEST(test_history_of_a_clock),
                 TEST(test_history_of_a_held_plan),
