@@ -7,8 +7,8 @@
  *
  * Recreate:  START ──get── there ──► DELETING ──delete──► DELETED ──two fields──► done
  *              │ not there:              │ no answer: get;      │ no answer: fresh listing
- *              ▼ dead letter             │ not there: on        ▼ "in use": again for ten minutes, then a
- *                                                                 dead letter of priority crit
+ *              │ fresh listing           │ not there: on        ▼ "in use": again for ten minutes, then a
+ *              ▼ dead letter                                      dead letter of priority crit
  *
  * From DELETED on somebody is without the account that they had: there is no way back but on. A DELETE
  * that surely wasn't carried out leads back to START, where the act may still be called off. */
@@ -83,12 +83,16 @@ void umbrella_delete_after(const FlowInput *in, FlowNext *ret) {
 
 /* That one account can be asked for is documented for some of the Umbrellas alone: a 404 doesn't outweigh a
  * listing. */
+static void listed_only(const FlowInput *in, FlowNext *ret) {
+        flow_dead(in, ret,
+                  "account %s is in the listing, and Umbrella says \"not found\" when asked for it: "
+                  "it isn't deleted; delete it by hand, or retry",
+                  in->action->remote_id);
+}
+
 void umbrella_delete_seen(const FlowInput *in, FlowNext *ret) {
         if (in->seen_id)
-                flow_dead(in, ret,
-                          "account %s is in the listing, and Umbrella says \"not found\" when asked for it: "
-                          "it isn't deleted; delete it by hand, or retry",
-                          in->action->remote_id);
+                listed_only(in, ret);
         else
                 flow_done(in, LINK_DROP, ret);
 }
@@ -146,10 +150,7 @@ static void got(const FlowInput *in, FlowNext *ret) {
         if (in->outcome->class != OUTCOME_OK)
                 flow_by_class(in, ret);
         else if (flow_not_found(in) && in->step == STEP_START)
-                flow_dead(in, ret,
-                          "account %s was gone before its role could change: somebody removed it at "
-                          "Umbrella",
-                          in->action->remote_id);
+                flow_next(in, FLOW_LOOK, ret);
         else if (flow_not_found(in))
                 create_again(in, ret);
         else if (!is_the_one(in)) {
@@ -193,7 +194,14 @@ void umbrella_recreate_after(const FlowInput *in, FlowNext *ret) {
 }
 
 void umbrella_recreate_seen(const FlowInput *in, FlowNext *ret) {
-        if (!in->seen)
+        if (in->step == STEP_START && in->seen_id)
+                listed_only(in, ret);
+        else if (in->step == STEP_START)
+                flow_dead(in, ret,
+                          "account %s was gone before its role could change: somebody removed it at "
+                          "Umbrella",
+                          in->action->remote_id);
+        else if (!in->seen)
                 flow_call(in, STEP_DELETED, CALL_CREATE_SHORT, ret);
         else if (in->seen_linked) {
                 flow_dead(in, ret,

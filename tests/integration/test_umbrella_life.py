@@ -164,11 +164,11 @@ def test_uncertain_create_is_looked_up(changing, company, standin, executed):
 
 
 @pytest.mark.company(people=3)
-def test_account_removed_meanwhile(changing, company, standin):
-    """Between the listing and the look at that one account somebody removes it: nothing is deleted or created for it."""
+def test_recreate_listed_and_not_to_be_had(changing, company, standin):
+    """Nothing is deleted or created for an account that can't be looked at, and nobody is said to have removed it."""
     standin.fault("status", code=404, body={"message": "Not Found"}, method="GET", path=r"/users/\d+$")
     result = changing.once(expect=1)
-    assert acts(standin) == ["get"] and "somebody removed it" in result.actions("recreate")[0]["detail"]
+    assert acts(standin) == ["get"] and "is in the listing" in result.actions("recreate")[0]["detail"]
 
 
 @pytest.mark.company(people=3)
