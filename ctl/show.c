@@ -37,7 +37,7 @@ static void add_targets(Table *t, struct json_object *list, size_t n) {
         for (size_t i = 0; i < n; i++) {
                 struct json_object *target = json_object_array_get_idx(list, i),
                                    *queue = json_member(target, "queue");
-                struct json_object *held = json_member(target, "held"),
+                struct json_object *held = json_member(target, "held") ?: json_member(target, "revert"),
                                    *parked = json_member(target, "parked");
 
                 table_add(t, json_text(target, "name"));

@@ -213,7 +213,7 @@ static void add_refused(Problems *p, const char *name, const RemoteReport *repor
 
         if (n > 0)
                 add(p, LEVEL_NOTE, name, "idsyncctl queue --dead",
-                    "%zu %s asked for, being dropped or rejected", n,
+                    "%zu %s asked for, being dropped, rejected or taken back", n,
                     n == 1 ? "action isn't" : "actions aren't");
 }
 

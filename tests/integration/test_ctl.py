@@ -106,7 +106,7 @@ def test_reject(make_daemon, bus, slapd, company, standin):
     after = compared(bus, "ok")
     assert after["targets"][0]["held"] is None and after["targets"][0]["suppressed"] == 10
     assert len(bus.ask("queue", "--dead")["actions"]) == 10
-    assert "10 actions aren't asked for, being dropped or rejected" in bus.ctl("status", expect=1).out
+    assert "10 actions aren't asked for, being dropped, rejected" in bus.ctl("status", expect=1).out
     sync(bus, "ok")
     assert daemon.terminate() == 0                 # over a restart too
     runner.start()

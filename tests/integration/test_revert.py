@@ -2,6 +2,7 @@
 """Taking back what a cycle did: held like any other plan, exact, and not undone by the next comparison."""
 
 import os
+import re
 
 import pytest
 
@@ -47,6 +48,7 @@ def test_creations(make_daemon, bus, slapd, company, standin):
     # Held, shown, and by no means done.
     daemon.wait_status(f"umbrella: plan {plan['hash']} held")
     status = bus.ctl("status", expect=6)
+    assert re.search(rf"^umbrella .* {plan['hash']} ", status.out, re.M)
     assert plan["hash"] in status.out and f"idsyncctl approve {plan['hash']}" in status.out
     shown = bus.ctl("plan", expect=6).out
     assert plan["hash"] in shown and f"takes back what cycle {cycle} did" in shown
