@@ -37,6 +37,11 @@ def pytest_configure(config):
         process.scale = config.getoption("--time-scale")
 
 
+def pytest_collection_modifyitems(items):
+    """What takes long begins first, so that nobody works on alone in the end."""
+    items.sort(key=lambda item: not any(map(item.get_closest_marker, ("slow", "xdist_group"))))
+
+
 def marked(request, name):
     marker = request.node.get_closest_marker(name)
     return marker.kwargs if marker else {}

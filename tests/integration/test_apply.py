@@ -144,6 +144,7 @@ def test_answer_of_the_next_judgement(make_daemon, bus, standin, tmp_path):
     assert len(writes(standin)) == 10
 
 
+@pytest.mark.slow
 def test_survives_a_restart(make_daemon, bus, slapd, company, standin, tmp_path):
     runner, daemon = make_daemon(first_plan="hold")
     path = tmp_path / "plan.json"

@@ -178,6 +178,7 @@ def run(chaos, runner, check):
         raise AssertionError(f"IDSYNCD_SEED={SEED}: {error}\n{chaos.told}") from error
 
 
+@pytest.mark.slow
 @pytest.mark.company(people=12, admins=3)
 def test_umbrella(make_idsyncd, make_standin, slapd, company):
     standin = make_standin(switches={"latency": 0.01})
@@ -193,6 +194,7 @@ def test_umbrella(make_idsyncd, make_standin, slapd, company):
     run(chaos, runner, check)
 
 
+@pytest.mark.slow
 @pytest.mark.company(people=12, admins=3, services=["primavera"])
 def test_primavera(make_idsyncd, make_standin, slapd, company):
     standin = make_standin(api="primavera", switches={"latency": 0.01})

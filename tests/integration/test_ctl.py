@@ -142,6 +142,7 @@ def test_approved_removal_looks_first(make_daemon, bus, slapd, company, standin)
     assert len(standin.emails()) == 9
 
 
+@pytest.mark.slow
 def test_approval_survives_a_restart(make_daemon, bus, slapd, standin):
     """Given while nothing can be compared, used when it can."""
     runner, daemon = make_daemon(first_plan="hold", target={"list_interval": "1s"})

@@ -79,6 +79,7 @@ def leftovers(place):
     return found
 
 
+@pytest.mark.slow
 def test_all_of_it(environment, tmp_path):
     done = run(environment)
     assert done.returncode == 0, f"{done.stdout[-6000:]}{done.stderr}"
@@ -118,6 +119,7 @@ def test_unknown_option(environment):
     assert done.returncode == 2 and "--keep" in done.stderr
 
 
+@pytest.mark.slow
 def test_keep(environment, nobody):
     """By somebody who isn't root: what it prints to play with does what it says."""
     words, place = nobody

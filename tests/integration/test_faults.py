@@ -100,6 +100,7 @@ def lines(text, pattern):
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 @pytest.mark.company(**staff())
 @pytest.mark.standin(state=organizations())
 def test_every_fault(idsyncd, standin):

@@ -145,6 +145,7 @@ def test_unused_places_are_not_lost(idsyncd, standin):
     assert result.seconds < 5
 
 
+@pytest.mark.slow
 @pytest.mark.standin(api="primavera")
 @pytest.mark.company(people=14, services=["primavera"])
 def test_disabled_one_by_one(idsyncd, slapd, standin, company):

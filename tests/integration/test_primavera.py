@@ -230,6 +230,7 @@ def test_job_of_nowhere(make_standin, make_idsyncd, slapd, tell):
     assert standin.user("p00000")["can_sign_in"]
 
 
+@pytest.mark.slow
 @pytest.mark.standin(api="primavera", quirks={"job": {"polls": 3}})
 @pytest.mark.company(people=4, admins=4)
 def test_one_job_at_a_time(runner, standin):
