@@ -190,7 +190,7 @@ def test_polls_count_from_their_start(idsyncd, slapd, standin):
     daemon.wait_for(lambda: len(poll_times(slapd)) >= 4, 15, "four reads")
     times = poll_times(slapd)
     spans = [b - a for a, b in zip(times, times[1:])]
-    assert all(1.8 <= span <= 2.5 for span in spans), spans
+    assert all(1.8 <= span <= 2.9 for span in spans), spans         # from the end of what it led to it would be 3 at least
     assert len(set(round(s, 3) for s in spans)) > 1, "there is a jitter"
     daemon.kill()
 

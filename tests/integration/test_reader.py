@@ -511,13 +511,13 @@ def test_ends_when_idsyncd_is_gone(slapd):
     stream = Stream(slapd.ldaps, f"{slapd.ca}/ca.pem")
     stream.receive(1000)
     stream.socket.close()
-    assert stream.process.wait(scaled(3)) == 4
+    assert stream.process.wait(scaled(10)) == 4
     slapd.freeze()
     stream = Stream(slapd.ldap, "")
     time.sleep(1)
     assert stream.process.poll() is None
     stream.socket.close()
-    assert stream.process.wait(scaled(3)) == 4
+    assert stream.process.wait(scaled(10)) == 4
     slapd.thaw()
 
 

@@ -272,6 +272,7 @@ def killed_at(point, number, make_daemon, bus, slapd, standin):
     cycle = wait_done(bus, 3)[0]["cycle"]
     plan = revert(bus, cycle)
     assert daemon.terminate() == 0
+    runner.config["directory"]["poll_interval"] = "1s"      # what waits for a complete read tries again after that
     arguments = ["--wait", "10s", "--approve", plan["hash"]]
     first = runner.once(*arguments, env={"IDSYNCD_FAILPOINT": f"{point}:{number}"})
     assert first.code in (0, -9), first
