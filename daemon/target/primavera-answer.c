@@ -11,7 +11,8 @@
  *   - How a POST is refused while another job runs isn't told: 409, 423, or words about a job. It may be
  *     the documented 400 "Invalid input", which says nothing: refused, but with HINT_JOB_RUNNING, worth a
  *     few more tries.
- *   - 500 is "Underlying Identity Management System threw an error": it may have done something. */
+ *   - 500 is "Underlying Identity Management System threw an error": it may have done something,
+ *     whatever the words. */
 #include "base/strings.h"
 #include "target/outcome.h"
 #include "target/primavera.h"
@@ -52,7 +53,9 @@ static const OutcomeRow rows[] = {
           "check the API user, its password and the tenant" },
         { EVERY, WHOLE | LOST, 403, 403, NULL, OUTCOME_AUTH, 0, "check what the API's user may do" },
         { EVERY, WHOLE | LOST, 429, 429, NULL, OUTCOME_THROTTLED, 0, NULL },
-        { BIT(CALL_UPSERT) | CHANGES, WHOLE, 400, 599, is_about_a_job, OUTCOME_THROTTLED, HINT_JOB_RUNNING,
+        { BIT(CALL_UPSERT) | CHANGES, WHOLE, 400, 499, is_about_a_job, OUTCOME_THROTTLED, HINT_JOB_RUNNING,
+          NULL },
+        { BIT(CALL_UPSERT) | CHANGES, WHOLE, 503, 503, is_about_a_job, OUTCOME_THROTTLED, HINT_JOB_RUNNING,
           NULL },
         { EVERY, WHOLE | LOST, 503, 503, NULL, OUTCOME_TRANSIENT, 0, NULL },
         { BIT(CALL_LIST), BIT(HTTP_TOO_LARGE), STATUS_ANY, NULL, OUTCOME_TRANSIENT, 0,

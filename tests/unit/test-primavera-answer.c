@@ -81,6 +81,7 @@ static const Case cases[] = {
           "Running" },
         { UPSERT, HTTP_DONE, 503, "The previous job must be complete", OUTCOME_THROTTLED, HINT_JOB_RUNNING,
           NULL },
+        { UPSERT | CHANGES, HTTP_DONE, 500, "The job could not complete", OUTCOME_UNCERTAIN, 0, "complete" },
         { UPSERT, HTTP_DONE, 409, "", OUTCOME_THROTTLED, HINT_JOB_RUNNING, NULL },
         { UPSERT, HTTP_DONE, 423, "", OUTCOME_THROTTLED, HINT_JOB_RUNNING, NULL },
         { UPSERT, HTTP_DONE, 400, INVALID, OUTCOME_REJECTED, HINT_JOB_RUNNING, INVALID },
