@@ -286,6 +286,11 @@ static const char *read_state_to_string(const CycleReport *cycle) {
         return cycle->directory == READ_COMPLETE ? "complete" : "incomplete";
 }
 
+/* A run that a signal ended early has nothing to complain of. */
+static const char *read_error(const CycleReport *cycle) {
+        return cycle->read ? cycle->error : "not read yet";
+}
+
 int report_json(const ReportInput *in, ExitCode code, StrBuf *out) {
         const CycleReport *cycle = cycle_report(engine_cycle(in->engine));
         size_t n = 0;
@@ -296,7 +301,7 @@ int report_json(const ReportInput *in, ExitCode code, StrBuf *out) {
                       "%llu,",
                       code, (long long) cycle->number, read_state_to_string(cycle),
                       (unsigned long long) cycle->people);
-        report_put_pair(out, "error", cycle->error);
+        report_put_pair(out, "error", read_error(cycle));
         strbuf_puts(out, "},\"targets\":[");
         for (size_t i = 0; i < engine_n_remotes(in->engine); i++) {
                 if (in->target && !str_eq(remote_config(engine_remote(in->engine, i))->name, in->target))
@@ -404,8 +409,10 @@ int report_text(const ReportInput *in, StrBuf *out) {
 
         if (cycle->read && cycle->directory == READ_COMPLETE)
                 text_line(out, "directory: %llu people", (unsigned long long) cycle->people);
-        else
+        else if (cycle->read)
                 text_line(out, "directory: %s: %s", read_state_to_string(cycle), cycle->error);
+        else
+                text_line(out, "directory: %s", read_error(cycle));
         for (size_t i = 0; i < engine_n_remotes(in->engine); i++) {
                 q = text_target(in, engine_remote(in->engine, i), out);
                 r = q < 0 ? q : r;

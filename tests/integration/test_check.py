@@ -396,14 +396,15 @@ def test_daemon_is_running(idsyncd):
     assert daemon.terminate() == 0
 
 
-def test_sigterm(idsyncd, slapd):
+@pytest.mark.parametrize("job, code, told", [("--check", 1, ""), ("--once", 4, "directory: not read yet\n")])
+def test_sigterm(idsyncd, slapd, job, code, told):
     idsyncd.write()
     slapd.freeze()
-    process = spawn([find_binary("idsyncd"), *idsyncd._options(), "--check"], env=idsyncd._environment(),
-                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = spawn([find_binary("idsyncd"), *idsyncd._options(), job], env=idsyncd._environment(),
+                    stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     wait_for(lambda: subprocess.run(["pgrep", "-P", str(process.pid)], capture_output=True).stdout, 10, "a reader")
     process.send_signal(signal.SIGTERM)
-    assert process.wait(10) == 1
+    assert process.communicate(timeout=10)[0].startswith(told) and process.returncode == code
     slapd.thaw()
 
 
