@@ -84,6 +84,8 @@ static void block_signals(void) {
         sigaddset(&set, SIGHUP);
         (void) sigprocmask(SIG_BLOCK, &set, NULL);
         (void) signal(SIGPIPE, SIG_IGN);
+        /* A limit of the size of files (RLIMIT_FSIZE) is met as a full disk is. */
+        (void) signal(SIGXFSZ, SIG_IGN);
 }
 
 static ExitCode run(const Options *options) {

@@ -313,6 +313,12 @@ def test_read_only_state(idsyncd, standin, small_disk):
     assert idsyncd.state in result.err and standin.ledger() == []
 
 
+def test_limit_of_file_size(idsyncd, standin):
+    result = idsyncd.once(expect=7, wrap=["prlimit", f"--fsize={100 * 1024}"])
+    assert "idsyncd.db: disk I/O error" in result.err and standin.calls("POST", "/users$") == []
+    idsyncd.once(expect=0)
+
+
 @pytest.mark.company(people=60)
 def test_full_disk(idsyncd, standin, small_disk):
     """It fills up at some point of the run: what isn't recorded isn't sent."""
