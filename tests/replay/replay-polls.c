@@ -203,6 +203,27 @@ static void test_grace_and_clock(void **state _unused_) {
 
 /* ---- removals that wait for their call ---- */
 
+/* Nothing is removed on the word of a listing from before; one more does for all who leave. */
+static void test_removal_by_a_fresh_listing(void **state _unused_) {
+        Play play;
+
+        play_setup(&play, 8,
+                   "list_interval = \"24h\"; leave = \"delete\"; leave_grace = \"0s\"; "
+                   "limits = { percent = 100; };",
+                   "");
+        play_start(&play);
+        play_run(play.loop, USEC_PER_HOUR);
+        play_forget_calls();
+        play_run(play.loop, USEC_PER_HOUR);
+        assert_int_equal(n_calls("GET", "page="), 0);
+        play_directory.n = 4;
+        play_run(play.loop, 20 * USEC_PER_MINUTE);
+        assert_int_equal(n_deletes(), 4);
+        assert_in_range(n_calls("GET", "page="), 1, 2);
+        play_directory.n = 8;
+        play_teardown(&play);
+}
+
 /* What waited until the read that asks for it is old isn't done, however it began. */
 static void test_removal_without_recent_read(void **state _unused_) {
         const PlayCall *calls;
@@ -343,6 +364,7 @@ int main(void) {
                 cmocka_unit_test(test_grace_during_listing),
                 cmocka_unit_test(test_grace_without_listing),
                 cmocka_unit_test(test_grace_and_clock),
+                cmocka_unit_test(test_removal_by_a_fresh_listing),
                 cmocka_unit_test(test_removal_without_recent_read),
                 cmocka_unit_test(test_create_that_is_protected_now),
                 cmocka_unit_test(test_killed_before_removal),

@@ -2,6 +2,7 @@
 #include "store-fixture.h"
 #include "sync/judge.h"
 #include "sync/standing.h"
+#include "target/target.h"
 
 /* Bob is wanted with another role than before, Carol is new. */
 typedef struct World {
@@ -432,6 +433,27 @@ static void test_unproven_changes_nothing(void **state) {
         world_free(&w);
 }
 
+/* An account that was deleted for a new role is made anew, unless it is proven that its person has left. */
+static void test_half_done_recreate(void **state) {
+        const Action recreate = { .kind = ACTION_RECREATE, .person = "bob", .address = "x@example.com",
+                                  .remote_id = "1" };
+        const QueueChange deleted = { .state = QUEUE_WAITING, .step = STEP_DELETED };
+        Fixture *f = *state;
+        World w = world_new(f);
+        int64_t id;
+
+        ok(store_queue_put(f->store, "t", &recreate, 1, true, 1, &id, NULL));
+        ok(store_queue_running(f->store, id, STEP_DELETING, 1));
+        ok(store_queue_change(f->store, id, &deleted, 1));
+        w.unproven = true;
+        judge(&w, NULL, 0, NULL, 0);
+        assert_int_equal(ask_sql(f, "SELECT count(*) FROM action WHERE state = 'waiting'"), 1);
+        w.unproven = false;
+        judge(&w, NULL, 0, NULL, 0);
+        assert_int_equal(ask_sql(f, "SELECT count(*) FROM action WHERE state = 'dropped'"), 1);
+        world_free(&w);
+}
+
 /* Nobody has seen what another mind of the configuration would take away. */
 static void test_unproven_accepts_no_rules(void **state) {
         const Action gone = delete("bob", "1");
@@ -488,6 +510,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_relink, setup_store, teardown_store),
                 cmocka_unit_test_setup_teardown(test_rejected_gone_create, setup_store, teardown_store),
                 cmocka_unit_test_setup_teardown(test_unproven_changes_nothing, setup_store, teardown_store),
+                cmocka_unit_test_setup_teardown(test_half_done_recreate, setup_store, teardown_store),
                 cmocka_unit_test_setup_teardown(test_unproven_accepts_no_rules, setup_store, teardown_store),
         };
 
