@@ -38,6 +38,7 @@ static void deliver(void *userdata) {
                 .state = play_directory.state,
                 .uri = "ldaps://played",
                 .people = play_directory.n,
+                .without_id = play_directory.without_id,
                 .groups = groups,
         };
         SourceHandler handler = read->handler;

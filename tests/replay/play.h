@@ -50,6 +50,7 @@ typedef struct PlayDirectory {
         size_t n;
         ReadState state;                /* how reads end */
         const char *error;
+        uint64_t without_id;            /* entries beside the people */
         unsigned reads;                 /* so far */
         usec_t takes;                   /* 0: 10 ms */
 } PlayDirectory;

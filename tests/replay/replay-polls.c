@@ -203,6 +203,31 @@ static void test_grace_and_clock(void **state _unused_) {
 
 /* ---- removals that wait for their call ---- */
 
+/* An entry without an id may be the one who is missing, and so may one whose id another has. */
+static void test_removal_needs_ids(void **state _unused_) {
+        const char *id;
+        Play play;
+
+        play_setup(&play, 6, "leave = \"delete\"; leave_grace = \"0s\";", "");
+        id = play_directory.people[4].id;
+        play_start(&play);
+        play_run(play.loop, USEC_PER_HOUR);
+        play_directory.n = 5;
+        play_directory.without_id = 1;
+        play_run(play.loop, USEC_PER_HOUR);
+        assert_int_equal(n_deletes(), 0);
+        play_directory.without_id = 0;
+        play_directory.people[4].id = play_directory.people[3].id;
+        play_run(play.loop, USEC_PER_HOUR);
+        assert_int_equal(n_deletes(), 0);
+        play_directory.people[4].id = id;
+        play_run(play.loop, 10 * USEC_PER_MINUTE);
+        assert_int_equal(n_deletes(), 1);
+        assert_true(play_umbrella_has("p4@example.com"));
+        play_directory.n = 6;
+        play_teardown(&play);
+}
+
 /* Nothing is removed on the word of a listing from before; one more does for all who leave. */
 static void test_removal_by_a_fresh_listing(void **state _unused_) {
         Play play;
@@ -364,6 +389,7 @@ int main(void) {
                 cmocka_unit_test(test_grace_during_listing),
                 cmocka_unit_test(test_grace_without_listing),
                 cmocka_unit_test(test_grace_and_clock),
+                cmocka_unit_test(test_removal_needs_ids),
                 cmocka_unit_test(test_removal_by_a_fresh_listing),
                 cmocka_unit_test(test_removal_without_recent_read),
                 cmocka_unit_test(test_create_that_is_protected_now),
