@@ -46,11 +46,12 @@ static void deliver(void *userdata) {
         assert(groups);
         play_directory.reads++;
         snprintf(result.error, sizeof(result.error), "%s", play_directory.error ? play_directory.error : "");
+        for (size_t g = 0; g < read->config->n_groups; g++)
+                groups[g].found = !play_directory.no_groups;
         for (size_t i = 0; i < play_directory.n; i++) {
                 handler.person(&play_directory.people[i], handler.userdata);
                 for (size_t g = 0; g < read->config->n_groups; g++)
-                        if (marks_test(play_directory.people[i].marks, g))
-                                groups[g] = (GroupResult){ true, groups[g].members + 1 };
+                        groups[g].members += marks_test(play_directory.people[i].marks, g);
         }
         read_free(read);
         handler.done(&result, handler.userdata);

@@ -51,6 +51,7 @@ typedef struct PlayDirectory {
         ReadState state;                /* how reads end */
         const char *error;
         uint64_t without_id;            /* entries beside the people */
+        bool no_groups;                 /* they don't exist */
         unsigned reads;                 /* so far */
         usec_t takes;                   /* 0: 10 ms */
 } PlayDirectory;

@@ -228,6 +228,39 @@ static void test_removal_needs_ids(void **state _unused_) {
         play_teardown(&play);
 }
 
+static void set_marks(uint64_t *marks) {
+        for (size_t i = 0; i < play_directory.n; i++)
+                play_directory.people[i].marks = marks;
+}
+
+/* A group that is gone, or has no members any more, is a fault, whatever the limits are; one that never had
+ * any isn't. */
+static void test_groups_that_lose_everybody(void **state _unused_) {
+        static uint64_t none, all = ~UINT64_C(0);
+        Play play;
+
+        play_setup(&play, 6, "leave = \"delete\"; leave_grace = \"0s\"; limits = { percent = 100; };", "");
+        set_marks(&none);
+        play_start(&play);
+        play_run(play.loop, USEC_PER_HOUR);
+        assert_int_equal(cycle_report(engine_cycle(play.engine))->directory, READ_COMPLETE);
+        set_marks(&all);
+        play_run(play.loop, USEC_PER_HOUR);
+        assert_int_equal(play_umbrella.n, 6);
+        for (int gone = 0; gone < 2; gone++) {
+                set_marks(&none);
+                play_directory.no_groups = gone;
+                play_run(play.loop, 20 * USEC_PER_MINUTE);
+                assert_int_equal(cycle_report(engine_cycle(play.engine))->directory, READ_INCOMPLETE);
+        }
+        play_directory.no_groups = false;
+        set_marks(&all);
+        play_run(play.loop, USEC_PER_HOUR);
+        assert_int_equal(cycle_report(engine_cycle(play.engine))->directory, READ_COMPLETE);
+        assert_int_equal(n_deletes(), 0);
+        play_teardown(&play);
+}
+
 /* Nothing is removed on the word of a listing from before; one more does for all who leave. */
 static void test_removal_by_a_fresh_listing(void **state _unused_) {
         Play play;
@@ -390,6 +423,7 @@ int main(void) {
                 cmocka_unit_test(test_grace_without_listing),
                 cmocka_unit_test(test_grace_and_clock),
                 cmocka_unit_test(test_removal_needs_ids),
+                cmocka_unit_test(test_groups_that_lose_everybody),
                 cmocka_unit_test(test_removal_by_a_fresh_listing),
                 cmocka_unit_test(test_removal_without_recent_read),
                 cmocka_unit_test(test_create_that_is_protected_now),
