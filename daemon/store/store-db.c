@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/failpoint.h"
 #include "store/store-internal.h"
@@ -205,15 +206,21 @@ int column_copy(sqlite3_stmt *q, int column, Arena *arena, const char **ret) {
 /* ---- transactions ---- */
 
 /* Once its name is gone, or stands for another file, the database still takes everything, and nobody ever
- * finds it again. */
+ * finds it again. Without the lock's name another process may have taken the place. */
 static int check_place(Store *store) {
+        struct stat lock;
         int moved = 0;
 
-        if (sqlite3_file_control(store->db, NULL, SQLITE_FCNTL_HAS_MOVED, &moved) != SQLITE_OK || !moved)
-                return 0;
-        return store_fail_text(store, -EIO,
-                               "%s/idsyncd.db was removed or replaced while it was in use; restart idsyncd",
-                               store->directory);
+        if (store->lock_fd >= 0 && fstat(store->lock_fd, &lock) == 0 && lock.st_nlink == 0)
+                return store_fail_text(store, -EIO,
+                                       "%s/idsyncd.lock was removed while it was in use; restart idsyncd",
+                                       store->directory);
+        if (sqlite3_file_control(store->db, NULL, SQLITE_FCNTL_HAS_MOVED, &moved) == SQLITE_OK && moved)
+                return store_fail_text(
+                                store, -EIO,
+                                "%s/idsyncd.db was removed or replaced while it was in use; restart idsyncd",
+                                store->directory);
+        return 0;
 }
 
 int store_begin(Store *store) {

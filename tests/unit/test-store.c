@@ -142,6 +142,27 @@ static void test_second_process_is_locked_out(void **state) {
         reopen(f);
 }
 
+/* Who takes the lock away lets the next one in: then this one must be out. */
+static void test_lock_removed(void **state) {
+        Fixture *f = *state;
+        Store *second = NULL;
+        ErrCtx err = { 0 };
+        char path[300];
+        pid_t pid = 0;
+
+        (void) snprintf(path, sizeof(path), "%s/idsyncd.lock", f->directory);
+        ok(store_meta_set(f->store, "a", "1"));
+        assert_int_equal(unlink(path), 0);
+        assert_int_equal(store_meta_set(f->store, "a", "2"), -EIO);
+        assert_non_null(strstr(store_error(f->store), "idsyncd.lock was removed while it was in use"));
+        ok(store_open(f->directory, &second, &pid, &err));
+        ok(store_meta_set(second, "a", "3"));
+        assert_int_equal(store_meta_set(f->store, "a", "4"), -EIO);
+        assert_int_equal(ask_sql(f, "SELECT value FROM meta WHERE key = 'a'"), 3);
+        f->store = store_free(f->store);
+        f->store = second;
+}
+
 /* ---- a scratch copy ---- */
 
 /* As the first version of the program left it. */
@@ -729,6 +750,7 @@ int main(void) {
                 TEST(test_database_of_another),
                 TEST(test_symlink_and_link_refused),
                 TEST(test_second_process_is_locked_out),
+                TEST(test_lock_removed),
                 TEST(test_scratch),
                 TEST(test_scratch_of_nothing),
                 TEST(test_not_a_database),
