@@ -26,9 +26,9 @@ struct Cycle {
         size_t n_remotes;
         Place *places;                  /* one for each target */
         size_t n_busy;
-        bool absence_proven;
-        bool asked; /* an operator wants another cycle after the read under way */
+        bool absence_proven;            /* by the last complete read */
         usec_t grow;                    /* that it added to the grace of leavers */
+        bool asked;                     /* an operator wants another cycle after the read under way */
         CycleReport report;
         cycle_done_t read, done;
         void *userdata;

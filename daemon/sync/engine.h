@@ -21,7 +21,8 @@ typedef struct EngineOptions {
         void *userdata;
 } EngineOptions;
 
-/* Takes a reference to config. ENGINE_E_CREDENTIAL: a credential can't be used; err says which and why. */
+/* Takes a reference to config; the rest is borrowed. 0; ENGINE_E_CREDENTIAL: a credential can't be used; err
+ * says which and why; -errno, also of the store. */
 #define ENGINE_E_CREDENTIAL 1
 int engine_new(const EngineOptions *options, Config *config, Engine **ret, ErrCtx *err);
 Engine *engine_free(Engine *engine);

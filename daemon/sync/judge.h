@@ -44,6 +44,7 @@ typedef struct Judgement {
         size_t n_busy;                  /* acts for people who have something else under way */
 } Judgement;
 void judgement_deinit(Judgement *j);
+/* For those who judge: an approval lets something go, and whether this hash is approved. */
 void judgement_use_approval(Judgement *j, const char *hash);
 bool judge_is_approved(const JudgeInput *in, const char *hash);
 

@@ -420,8 +420,7 @@ int operate_resume(const Operate *o, const char *target, ErrCtx *text) {
         if (all && fields.target)
                 return err_set(text, OPERATE_E_REFUSED, 0,
                                "all targets are paused together: resume without a target, then pause those "
-                               "that "
-                               "shall stay so");
+                               "that shall stay so");
         r = lift(o, fields.target);
         if (r >= 0)
                 r = apply_pause(o, target, true);

@@ -96,8 +96,7 @@ static int check_groups(Reading *r, const ReadResult *read, ReadingResult *resul
                 if (before > 0 && (!read->groups[i].found || read->groups[i].members == 0))
                         return incomplete(result,
                                           "group %s %s, and had %llu members at the last complete read; if "
-                                          "that is meant, "
-                                          "take it out of the configuration",
+                                          "that is meant, take it out of the configuration",
                                           r->config->groups[i],
                                           read->groups[i].found ? "is empty" : "is gone",
                                           (unsigned long long) before);
@@ -158,8 +157,7 @@ static int check_counts(Reading *r, const ReadResult *read, ReadingResult *resul
         if (found && people > 0 && newly > allowed)
                 return incomplete(result,
                                   "%llu people newly lack a required attribute (%llu are allowed, by "
-                                  "limits.percent): may "
-                                  "the bind DN still read it?",
+                                  "limits.percent): may the bind DN still read it?",
                                   (unsigned long long) newly, (unsigned long long) allowed);
         return 0;
 }

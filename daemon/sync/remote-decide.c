@@ -384,7 +384,7 @@ void remote_decide(void *userdata) {
                 return;
         }
         r->report.plan = r->plan;
-        r->asked = r->in.read_at;
+        r->planned_by = r->in.read_at;
         tell_plan(&r->tell, r->plan, r->in.cycle);
         if (judge(r) < 0 || settle_doubt(r) < 0) {
                 say_store_fault(r);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Shared by remote.c (listing, looking, working), remote-decide.c (comparing, judging) and
- * remote-operator.c alone. */
+ * remote-operator.c (what others ask or tell it) alone. */
 #pragma once
 
 #include "sync/judge.h"
@@ -34,12 +34,12 @@ struct Remote {
         /* of the store or of memory ended it: the next cycle tries again, nothing before */
         bool fault;
         /* monotonic: the complete read that the last plan stands on; 0: none */
-        usec_t asked;
+        usec_t planned_by;
         uint64_t failed_seen;           /* what was logged last, so that it is said once */
         Tell tell;
         char held_told[PLAN_HASH_LEN + 1];      /* the held plan that was logged last, "" */
         bool again;                     /* an operator decided something that the next judgement counts */
-        bool want_whole; /* the cached listing won't do, nor one that ends early */
+        bool want_whole;                /* the cached listing won't do, nor one that ends early */
         /* reconciling */
         RemoteInput in;
         remote_done_t done;

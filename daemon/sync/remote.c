@@ -55,11 +55,6 @@ const char *remote_reason(const Remote *r) {
                        : r->report.reason;
 }
 
-static void kick(Remote *r) {
-        worker_kick(r->worker);
-        resetter_kick(r->resetter);
-}
-
 void remote_finish(Remote *r) {
         remote_done_t done = r->done;
 
@@ -70,7 +65,7 @@ void remote_finish(Remote *r) {
         r->links = links_free(r->links);
         r->report.read_at = r->in.read_at;
         r->report.compared = loop_wall(r->env.loop);
-        kick(r);
+        remote_kick(r);
         r->env.changed(r->env.userdata);
         done(r, r->userdata);
 }
@@ -179,7 +174,7 @@ static void on_listed(ListerResult *result, void *userdata) {
         r->accounts = TAKE(result->accounts);
         r->report.pages = result->pages;
         look_ended(r, r->accounts);
-        kick(r);
+        remote_kick(r);
         /* A look that was wanted meanwhile waited for this listing to end. */
         hasten_look(r);
         if (r->done)
@@ -327,38 +322,42 @@ static const Accounts *on_accounts(void *userdata) {
 
 static bool on_is_fresh(void *userdata) {
         Remote *r = userdata;
+        usec_t most = 2 * r->env.config->directory.poll_interval;
 
-        if (r->asked == 0)
+        if (r->planned_by == 0)
                 return false;
-        return r->env.once || loop_now(r->env.loop) - r->asked < 2 * r->env.config->directory.poll_interval;
+        return r->env.once || loop_now(r->env.loop) - r->planned_by < most;
+}
+
+static int change_listing(Accounts **accounts, const char *was, const Account *now) {
+        Accounts *rest = NULL;
+        int q;
+
+        if (was && now && str_eq(was, now->remote_id)) {
+                q = accounts_replace(*accounts, now);
+                if (q <= 0)
+                        return q;
+        }
+        if (!was || !accounts_by_id(*accounts, was))
+                return now ? accounts_add(*accounts, now) : 0;
+        q = accounts_without(*accounts, was, &rest);
+        /* now may stand in the old listing. */
+        if (q >= 0 && now)
+                q = accounts_add(rest, now);
+        accounts_free(*accounts);
+        *accounts = rest;
+        return q;
 }
 
 static void on_account_changed(const char *was, const Account *now, void *userdata) {
         Remote *r = userdata;
 
-        Accounts *rest = NULL;
-        int q = 0;
-
         if (!r->accounts)
                 return;
-        if (was && now && str_eq(was, now->remote_id)) {
-                q = accounts_replace(r->accounts, now);
-                if (q == 0)
-                        return;
-        }
-        if (q >= 0 && was && accounts_by_id(r->accounts, was)) {
-                q = accounts_without(r->accounts, was, &rest);
-                /* now may stand in the old listing. */
-                if (q >= 0 && now)
-                        q = accounts_add(rest, now);
-                accounts_free(r->accounts);
-                r->accounts = rest;
-        } else if (now)
-                q = accounts_add(r->accounts, now);
         /* Without memory for it the listing is worth nothing: the next cycle takes a fresh one. */
-        if (q < 0)
+        if (change_listing(&r->accounts, was, now) < 0)
                 r->accounts = accounts_free(r->accounts);
-        if (r->accounts)
+        else
                 r->report.n_accounts = r->accounts->n;
 }
 
@@ -387,7 +386,7 @@ static void on_called(const CallEvent *event, void *userdata) {
 static void on_quarantine(void *userdata) {
         Remote *r = userdata;
 
-        kick(r);
+        remote_kick(r);
         r->env.changed(r->env.userdata);
 }
 

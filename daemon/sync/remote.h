@@ -66,6 +66,7 @@ typedef struct RemoteReport {
         usec_t compared;                /* wall: when it ended */
 } RemoteReport;
 
+/* Borrows the channel, and what env points to. 0; -ENOMEM; -errno of the store. */
 int remote_new(const RemoteEnv *env, Channel *channel, Remote **ret);
 Remote *remote_free(Remote *remote);
 DEFINE_CLEANUP(Remote *, remote_free);
@@ -80,7 +81,7 @@ RemoteState remote_state(const Remote *remote);
 const char *remote_reason(const Remote *remote);
 
 /* Lists (unless the cached listing is young enough), compares, judges, queues. done: once, never from
- * inside. -EBUSY while one runs. */
+ * inside. Negative: nothing runs, done isn't called (-EBUSY: one runs already; else the report says it). */
 typedef void (*remote_done_t)(Remote *remote, void *userdata);
 int remote_reconcile(Remote *remote, const RemoteInput *in, remote_done_t done, void *userdata);
 /* While one runs: it goes on with the people of a newer complete read, so that a plan is always that of the
@@ -131,7 +132,7 @@ bool remote_shares_key(const Remote *a, const Remote *b);
 
 /* Lets the worker run; takes a listing for unfinished work of an earlier run. */
 void remote_start(Remote *remote);
-/* Stops reconciling and taking up; sent calls finish. */
+/* Stops reconciling, whose end isn't called back, and taking up; sent calls finish. */
 void remote_drain(Remote *remote);
 bool remote_is_idle(const Remote *remote);
 /* As worker_next_due(). */

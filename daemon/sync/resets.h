@@ -30,5 +30,5 @@ typedef struct ResetsInput {
  * account here, or at a paused target, leads to nothing, and that is logged. One whose person has
  * something else in the queue isn't looked at in this cycle. 0, -errno. */
 int resets_find(const ResetsInput *in, Plan *plan, Resets *ret);
-/* Within the transaction that queues or holds the plan. */
+/* Within the transaction that queues or holds the plan. 0, -errno of the store. */
 int resets_record(Store *store, const char *target, const Resets *resets);

@@ -6,12 +6,13 @@
 
 typedef struct Resetter Resetter;
 
-/* Hooks as the worker's: accounts, look, account_reset, changed and userdata are used. */
+/* All borrowed, hooks as the worker's. Doesn't run before resetter_start(). 0, -ENOMEM. */
 int resetter_new(Loop *loop, Store *store, const Config *config, Channel *channel, Quarantine *quarantine,
                  const WorkerHooks *hooks, Resetter **ret);
 Resetter *resetter_free(Resetter *resetter);
 DEFINE_CLEANUP(Resetter *, resetter_free);
 
+/* As worker_start() and so on. */
 void resetter_start(Resetter *resetter);
 void resetter_kick(Resetter *resetter);
 void resetter_drain(Resetter *resetter);

@@ -154,7 +154,7 @@ static bool lacks_role(const Job *job) {
         const Action *a = &job->item->action;
         const Roles *roles;
 
-        if (!w->driver->has_roles_call || !call_is_write(job->kind) || !a->has_after || !a->after.role)
+        if (!w->driver->has_roles_call || !a->has_after || !a->after.role)
                 return false;
         roles = w->hooks.roles(w->hooks.userdata);
         return !roles || !roles_id(roles, a->after.role);
@@ -170,7 +170,40 @@ static bool is_outdated(const Job *job) {
                !job->worker->hooks.is_fresh(job->worker->hooks.userdata);
 }
 
+/* Right before a call; false: the job has ended. */
+static bool may_call(Job *job) {
+        char lacking[256];
+        ErrCtx err = { 0 };
+        int r;
+
+        if (!call_is_write(job->kind))
+                return true;
+        if (worker_holds_back(job->worker, job)) {
+                job_end(job);
+                return false;
+        }
+        /* It may have waited long for the look before it. */
+        if (is_outdated(job)) {
+                job->step = STEP_START;
+                job_put_off(job);
+                return false;
+        }
+        if (lacks_role(job)) {
+                snprintf(lacking, sizeof(lacking), "the API has no role \"%.200s\"",
+                         job->item->action.after.role);
+                job_dead(job, NULL, lacking, job->step == STEP_DELETED);
+                return false;
+        }
+        r = job->step == STEP_DELETED ? 0 : ask_guard(job, &err);
+        if (r < 0)
+                job_end_after(job, r);
+        else if (r > 0)
+                job_refused(job, err.text);
+        return r == 0;
+}
+
 static void job_call(Job *job, Call call) {
+        static const Outcome no_memory = { .class = OUTCOME_TRANSIENT, .detail = "out of memory" };
         ChannelSpec spec = {
                 .call = call,
                 .priority = action_kind_is_destructive(job->item->action.kind) ? CALL_PRIORITY_REMOVAL
@@ -180,45 +213,17 @@ static void job_call(Job *job, Call call) {
                 .done = on_call_done,
                 .userdata = job,
         };
-        Outcome outcome = { .class = OUTCOME_TRANSIENT, .detail = "out of memory" };
-        ErrCtx err = { 0 };
-        int r;
 
         job->kind = call;
-        if (call_is_write(call) && worker_holds_back(job->worker, job)) {
-                job_end(job);
+        if (!may_call(job))
                 return;
-        }
-        /* It may have waited long for the look before it. */
-        if (call_is_write(call) && is_outdated(job)) {
-                job->step = STEP_START;
-                job_put_off(job);
-                return;
-        }
-        if (lacks_role(job)) {
-                snprintf(outcome.detail, sizeof(outcome.detail), "the API has no role \"%.200s\"",
-                         job->item->action.after.role);
-                job_dead(job, NULL, outcome.detail, job->step == STEP_DELETED);
-                return;
-        }
-        if (call_is_write(call) && job->step != STEP_DELETED) {
-                r = ask_guard(job, &err);
-                if (r < 0) {
-                        job_end_after(job, r);
-                        return;
-                }
-                if (r > 0) {
-                        job_refused(job, err.text);
-                        return;
-                }
-        }
         job->account = NULL;
         job->answer = (Answer){ 0 };
         spec.follow_up = follow_up_of(job);
         spec.has_place = job->places > 0 && call_is_write(call);
         spec.places = &job->places;
         if (channel_call(job->worker->channel, &spec, &job->call) < 0)
-                job_later(job, &outcome);
+                job_later(job, &no_memory);
 }
 
 /* ---- flows ---- */
