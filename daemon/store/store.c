@@ -187,6 +187,9 @@ static int settle(Store *store) {
         /* A copy is no generation of its own. */
         if (r < 0 || store->real)
                 return r;
+        /* The first one stays so until its marker is written, however many crashes come in between. */
+        if (generation == 1 && marker == 0)
+                generation = 0;
         return next_generation(store, generation > marker ? generation : marker, false);
 }
 
