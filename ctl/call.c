@@ -62,7 +62,8 @@ static ExitCode fail(bool control, const sd_bus_error *error, ErrCtx *err) {
         if (sd_bus_error_has_name(error, SD_BUS_ERROR_ACCESS_DENIED))
                 return err_set(err, code, 0,
                                control ? "only root may do this"
-                                       : "only root and members of the group idsync may ask");
+                                       : "only root and members of the group idsync may ask: "
+                                         "usermod -aG idsync NAME, then log in again");
         return err_set(err, code, 0, "%s", error->message ? error->message : error->name);
 }
 
