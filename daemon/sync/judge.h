@@ -52,5 +52,6 @@ bool judge_is_approved(const JudgeInput *in, const char *hash);
  * plan, held or an operator's file, does exactly its actions; else policy decides over the whole. An
  * empty plan that breaks an expectation isn't held, but doesn't count as accepted either. Adoptions and
  * relinks of a plan that may go are links at once, and the standing approval that let it go is spent, in
- * the same transaction. 0; -errno of the store. */
+ * the same transaction; what was decided before and what is judged now are one each. 0; -errno of the
+ * store. */
 int judge_plan(const JudgeInput *in, Judgement *ret);
