@@ -181,12 +181,12 @@ int store_queue_due(Store *store, const char *target, bool resets, usec_t wall, 
         return r;
 }
 
-int store_queue_next_due(Store *store, const char *target, usec_t *ret) {
+int store_queue_next_due(Store *store, const char *target, bool destructive, usec_t *ret) {
         _cleanup_(statement_resetp) sqlite3_stmt *q = NULL;
         usec_t next = USEC_INFINITY;
         int r;
 
-        r = store_query(store, SQL_ACTION_NEXT_DUE, &q, "t", target);
+        r = store_query(store, SQL_ACTION_NEXT_DUE, &q, "tn", target, (int) destructive);
         if (r < 0)
                 return r;
         while ((r = store_step(store, q)) > 0)

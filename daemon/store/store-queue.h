@@ -80,8 +80,9 @@ int store_queue_keep_only(Store *store, const char *target, const Action *action
  * Resets go in batches, so they are asked for by themselves. */
 int store_queue_due(Store *store, const char *target, bool resets, usec_t wall, size_t limit,
                     int (*fn)(QueueItem *take_item, void *userdata), void *userdata);
-/* When the next waiting or uncertain action of the target is due; USEC_INFINITY if none. */
-int store_queue_next_due(Store *store, const char *target, usec_t *ret);
+/* When the next waiting or uncertain action of the target is due; USEC_INFINITY if none. Without
+ * `destructive` those don't count that would take something away with their first call. */
+int store_queue_next_due(Store *store, const char *target, bool destructive, usec_t *ret);
 int store_queue_get(Store *store, int64_t id, QueueItem **ret);        /* *ret NULL: no such row */
 
 /* Before the first byte of a step is sent; counts nothing. -ENOENT: no such row; -EINVAL: it is finished. */

@@ -153,8 +153,8 @@ const char *const store_sql[_SQL_MAX] = {
                 " urged DESC, id LIMIT ?3",
         [SQL_ACTION_NEXT_DUE] =
                 "SELECT min(due) FROM action WHERE target = ?1 AND finished IS NULL AND state = 'waiting'"
-                " UNION ALL SELECT min(due) FROM action WHERE target = ?1 AND finished IS NULL AND state"
-                " = 'uncertain'",
+                " AND (?2 OR step > 0 OR kind NOT IN ('recreate', 'disable', 'delete')) UNION ALL SELECT"
+                " min(due) FROM action WHERE target = ?1 AND finished IS NULL AND state = 'uncertain'",
         [SQL_ACTION_ANY] =
                 "SELECT 1 FROM action WHERE target = ?1 AND finished IS NULL UNION ALL SELECT 1 FROM action"
                 " WHERE target = ?1 AND stands = 1 LIMIT 1",

@@ -75,7 +75,7 @@ static void arm_timer(Worker *w) {
                parked = channel_parked_until(w->channel, NULL, NULL),
                quarantined = quarantine_next(w->quarantine);
 
-        if (store_queue_next_due(w->store, w->target->name, &next) < 0 || next == USEC_INFINITY)
+        if (store_queue_next_due(w->store, w->target->name, true, &next) < 0 || next == USEC_INFINITY)
                 return;
         next = real_due(w, next);
         next = parked > next ? parked : next;
@@ -308,34 +308,6 @@ usec_t worker_action_due(const Worker *w, const QueueItem *item) {
         return due > loop_wall(w->loop) ? due : 0;
 }
 
-typedef struct NextDue { const Worker *worker; usec_t due; } NextDue;
-
-static int look_at_due(const QueueItem *item, void *userdata) {
-        NextDue *next = userdata;
-        usec_t due = real_due(next->worker, item->due);
-
-        if (item->state != QUEUE_WAITING && item->state != QUEUE_UNCERTAIN)
-                return 0;
-        if (action_kind_is_destructive(item->action.kind) && item->step == STEP_START &&
-            item->state == QUEUE_WAITING)
-                return 0;
-        next->due = due < next->due ? due : next->due;
-        return 0;
-}
-
-/* What takes something away, and waits for a complete read, isn't due before that read. */
-static int next_row(const Worker *w, usec_t *ret) {
-        NextDue next = { w, USEC_INFINITY };
-        int r;
-
-        if (w->hooks.is_fresh(w->hooks.userdata))
-                return store_queue_next_due(w->store, w->target->name, ret);
-        r = store_queue_list(w->store, w->target->name, INT64_MAX, look_at_due, &next);
-        if (r >= 0)
-                *ret = next.due;
-        return r;
-}
-
 /* While an action is tried the rest waits for it: of ours it says itself when it goes on. */
 static usec_t quarantined_until(const Worker *w) {
         usec_t next = quarantine_next(w->quarantine);
@@ -362,7 +334,8 @@ usec_t worker_next_due(const Worker *w) {
 
         if (channel_is_paused(w->channel))
                 return USEC_INFINITY;
-        if (next_row(w, &next) < 0)
+        /* What takes something away, and waits for a complete read, isn't due before that read. */
+        if (store_queue_next_due(w->store, w->target->name, w->hooks.is_fresh(w->hooks.userdata), &next) < 0)
                 return USEC_INFINITY;
         if (next != USEC_INFINITY)
                 next = real_due(w, next);

@@ -366,7 +366,7 @@ static void test_damage_met_later(void **state) {
         f->store = open_store(f->directory);
         assert_int_equal(store_park_get(f->store, "target:a", &park, &found), -EIO);
         assert_non_null(strstr(store_error(f->store), "malformed"));
-        ok(store_queue_next_due(f->store, "a", &next));
+        ok(store_queue_next_due(f->store, "a", true, &next));
 }
 
 static void test_truncated(void **state) {
