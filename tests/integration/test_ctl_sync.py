@@ -10,7 +10,7 @@ import pytest
 
 from lib.bus import compared, sync, wait_done, writes
 from lib.company import Person
-from lib.process import scaled, spawn, wait_for
+from lib.process import children, scaled, spawn, wait_for
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="becomes other users: needs root")
 
@@ -322,18 +322,19 @@ def reads_so_far(process):
 
 
 def test_two_at_once(make_daemon, bus, slapd, standin):
-    make_daemon()
+    _, daemon = make_daemon()
     wait_done(bus, 10)
     slapd.freeze()
     one = start_ctl(bus, "sync", "late1")
     reads_so_far(one)
+    reader, = daemon.wait_for(lambda: children(daemon.pid), 10, "the reader")
+    os.kill(reader, signal.SIGSTOP)         # the read lasts, while the directory changes
     slapd.thaw()
-    slapd.add_person(Person("late1"), "umbrella")
-    slapd.freeze()
+    for name in ("late1", "late2"):
+        slapd.add_person(Person(name), "umbrella")
     two = start_ctl(bus, "sync", "late2")
     assert "when the read under way has ended" in reads_so_far(two)
-    slapd.thaw()
-    slapd.add_person(Person("late2"), "umbrella")
+    os.kill(reader, signal.SIGCONT)
     assert two.wait(scaled(20)) == 0 and one.wait(scaled(20)) in (0, 2)
     assert "late2@example.com" in standin.emails()
 
