@@ -117,20 +117,29 @@ static void line_unless_said(struct json_object *target, const char *what, const
                 line(what, text);
 }
 
+static void print_role(struct json_object *target) {
+        const char *role = json_text(target, "role"), *group = json_text(target, "role_group"),
+                   *way = json_text(target, "role_way");
+        _cleanup_(strbuf_deinit) StrBuf text = STRBUF_INIT(1 << 20);
+
+        if (!role)
+                return;
+        strbuf_puts(&text, role);
+        if (group)
+                strbuf_printf(&text, ", by %s", group);
+        if (way)
+                strbuf_printf(&text, ", through %s", way);
+        line("role", text.data);
+}
+
 static void print_target(struct json_object *target) {
         struct json_object *notes = NULL;
         size_t n = json_list(target, "notes", &notes);
-        char text[2048];
 
         printf("\n%s: %s\n", json_text(target, "name"),
                json_true(target, "belongs") ? "belongs here" : "doesn't belong here");
         line("because", json_text(target, "why"));
-        if (json_text(target, "role")) {
-                snprintf(text, sizeof(text), "%s%s%s", json_text(target, "role"),
-                         json_text(target, "role_group") ? ", by " : "",
-                         json_text(target, "role_group") ? json_text(target, "role_group") : "");
-                line("role", text);
-        }
+        print_role(target);
         print_link(json_member(target, "link"));
         line("next", json_text(target, "next"));
         line_unless_said(target, "blocked", json_text(target, "blocked"));

@@ -169,8 +169,8 @@ static const char *get_text(Cursor *c, size_t max) {
         return text;
 }
 
-static const char *get_optional(Cursor *c) {
-        return get_u8(c, 1) ? get_text(c, PERSON_VALUE_MAX) : NULL;
+static const char *get_optional(Cursor *c, size_t max) {
+        return get_u8(c, 1) ? get_text(c, max) : NULL;
 }
 
 /* Settings outlive their record. */
@@ -261,10 +261,11 @@ static void get_person(StreamDecoder *d, Cursor *c, Person *p) {
         p->id = get_text(c, PERSON_ID_MAX);
         p->dn = get_text(c, STREAM_DN_MAX);
         for (size_t i = 0; i < _PERSON_FIELD_MAX; i++)
-                p->field[i] = get_optional(c);
+                p->field[i] = get_optional(c, PERSON_VALUE_MAX);
         p->unreadable = get_u32(c);
         p->disabled = get_u8(c, 1);
-        p->signal = get_optional(c);
+        p->signal = get_optional(c, PERSON_VALUE_MAX);
+        p->ways = get_optional(c, PERSON_WAYS_MAX);
         if (get_u32(c) != MARKS_WORDS(d->n_groups))
                 bad(c, "it speaks of another number of groups");
         for (size_t i = 0; i < MARKS_WORDS(d->n_groups); i++)

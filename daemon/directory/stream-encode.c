@@ -171,6 +171,7 @@ int stream_put_person(StreamBuffer *b, const Person *p, size_t n_groups) {
         put_u32(b, p->unreadable);
         put_u8(b, p->disabled);
         put_optional(b, p->signal);
+        put_optional(b, p->ways);
         put_u32(b, MARKS_WORDS(n_groups));
         for (size_t i = 0; i < MARKS_WORDS(n_groups); i++)
                 put_u64(b, p->marks[i]);

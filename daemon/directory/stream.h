@@ -7,7 +7,8 @@
  *   record     = length type body                 ; length: u32, the bytes of type and body
  *   settings   = %x01 bind uris security people attributes rules u32:page_size u64:timeout canaries groups
  *                u32:first_uri text:secret        ; the order of DirectoryConfig; an empty secret: none
- *   person     = %x10 text:id text:dn 6optional u32:unreadable u8:disabled optional:signal marks
+ *   person     = %x10 text:id text:dn 6optional u32:unreadable u8:disabled optional:signal optional:ways
+ *                marks
  *   progress   = %x11 u64:people                  ; something was achieved: the reader isn't silent
  *   notice     = %x12 u8:priority text            ; for the log of idsyncd; priority as syslog's
  *   done       = %x1f u8:state i32:ldap_rc text:error u32:uri u64:people u64:without_id u64:referrals

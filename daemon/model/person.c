@@ -38,6 +38,8 @@ uint64_t person_fingerprint(const Person *p, size_t n_groups) {
                                                        (left >= 64 ? UINT64_MAX : (UINT64_C(1) << left) - 1)
                                              : 0);
         }
+        if (p->ways)
+                siphash_add_str(&h, p->ways);
         return siphash_end(&h);
 }
 
@@ -103,6 +105,7 @@ int people_add(People *people, const Person *p, size_t n_groups) {
         Person copy = *p;
         int r;
 
+        copy.ways = NULL;
         if (people->n == people->size) {
                 size_t size = people->size ? people->size + people->size / 2 : 64;
                 Person *items = reallocarray(people->items, size, sizeof(*items));

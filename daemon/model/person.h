@@ -22,6 +22,7 @@ typedef enum PersonField {
 /* Longer values can't be read (the person is blocked, not a leaver). */
 #define PERSON_VALUE_MAX 1024
 #define PERSON_ID_MAX 256
+#define PERSON_WAYS_MAX 8192
 
 /* A plain value; who filled it says who owns the strings (mostly an arena). */
 typedef struct Person {
@@ -32,6 +33,10 @@ typedef struct Person {
         bool disabled;
         const char *signal;                     /* raw value of the password signal, NULL: absent */
         const uint64_t *marks; /* membership of Config.groups: MARKS_WORDS(n_groups) words */
+        /* The way through groups in groups, PERSON_WAYS_MAX bytes at most: a line for each of Config.groups
+         * that the person isn't in by name, with the groups from there down to the one that names the
+         * person, tabs between them; NULL: none. A People lacks it: store_person_ways(). */
+        const char *ways;
         /* Known from the store alone: */
         bool present;                           /* seen in the last complete read */
         usec_t absent_for;                      /* grown over complete reads without the person */
@@ -61,7 +66,7 @@ typedef struct People {
 People *people_new(void);
 People *people_free(People *people);
 DEFINE_CLEANUP(People *, people_free);
-/* Copies p with all it points to; marks NULL: none is set. 0, -ENOMEM. */
+/* Copies p with all it points to, but for its ways; marks NULL: none is set. 0, -ENOMEM. */
 int people_add(People *people, const Person *p, size_t n_groups);
 /* Index of the items by id; the items must not move while it is used. The first of several with one id
  * counts. 0, -ENOMEM. */

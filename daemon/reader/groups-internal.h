@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The graph of groups, shared by the two halves of its making: reading nodes (groups-read.c), finding
- * more of them (groups.c). */
+/* The graph of groups: reading nodes (groups-read.c), finding more of them (groups.c), finding a person in
+ * it (groups-person.c). */
 #pragma once
 
 #include "base/arena.h"
@@ -37,6 +37,17 @@ typedef struct Container {
         size_t n_groups, size;
 } Container;
 
+/* One person's place in the graph. */
+typedef struct Place {
+        uint64_t *marks;
+        uint32_t *nodes; /* that name the person, then those that these are in: n_direct of n */
+        size_t n_direct, n, size;
+        uint32_t *below; /* per node: where it was come to from */
+        uint32_t *round; /* per node: in which person it was come to */
+        uint32_t person;
+        StrBuf ways;
+} Place;
+
 struct Groups {
         Connection *c;
         Output *out;
@@ -52,9 +63,13 @@ struct Groups {
         MemberSet *known; /* key of a node → its index */
         MemberSet *container_keys; /* key of a container's DN → its index */
         StreamGroup *results;
+        Place place;
 };
 
 /* Called for each member that is a DN. */
 int groups_note_member(Groups *g, uint32_t node, const struct berval *dn);
+/* After the last node. 0, -ENOMEM. */
+int groups_place_init(Groups *g);
+void groups_place_deinit(Place *place);
 /* Reads the nodes from `first` to the last. */
 int groups_read_nodes(Groups *g, size_t first);

@@ -273,6 +273,9 @@ int groups_read(Connection *c, Output *out, char *const *dns, size_t n, uint64_t
         if (r != 0)
                 return r;
         spread_marks(g);
+        r = groups_place_init(g);
+        if (r < 0)
+                return r;
         *ret = TAKE(g);
         return 0;
 }
@@ -285,29 +288,13 @@ Groups *groups_free(Groups *g) {
         free(g->containers);
         free(g->nodes);
         free(g->results);
+        groups_place_deinit(&g->place);
         (void) memberset_free(g->members);
         (void) memberset_free(g->known);
         (void) memberset_free(g->container_keys);
         (void) arena_free(g->arena);
         free(g);
         return NULL;
-}
-
-static void mark(const Groups *g, DnKey key, uint64_t *marks) {
-        size_t cursor = 0, words = MARKS_WORDS(g->n_configured);
-        uint32_t node;
-
-        while (memberset_next(g->members, key, &cursor, &node))
-                for (size_t w = 0; w < words; w++)
-                        marks[w] |= g->nodes[node].marks[w];
-}
-
-void groups_mark_dn(const Groups *groups, const char *folded, size_t len, uint64_t *marks) {
-        mark(groups, dn_key(DN_KEY_DN, folded, len), marks);
-}
-
-void groups_mark_login(const Groups *groups, const struct berval *login, uint64_t *marks) {
-        mark(groups, dn_key_login(login), marks);
 }
 
 const StreamGroup *groups_results(const Groups *groups) {

@@ -17,9 +17,13 @@ int groups_read(Connection *c, Output *out, char *const *dns, size_t n, uint64_t
 Groups *groups_free(Groups *groups);
 DEFINE_CLEANUP(Groups *, groups_free);
 
-/* Sets the bits of the groups that this person is in: by folded DN, and by each login. */
-void groups_mark_dn(const Groups *groups, const char *folded, size_t len, uint64_t *marks);
-void groups_mark_login(const Groups *groups, const struct berval *login, uint64_t *marks);
+/* A person: begin, then the groups are found that have their folded DN, or a login, as a member. */
+void groups_begin_person(Groups *groups);
+void groups_see_dn(Groups *groups, const char *folded, size_t len);
+void groups_see_login(Groups *groups, const struct berval *login);
+/* Then Person.marks and Person.ways, which stand until the next one begins. 0, -ENOMEM. */
+const uint64_t *groups_marks(const Groups *groups);
+int groups_ways(Groups *groups, const char **ret);
 
 /* n of them, in the order of dns. */
 const StreamGroup *groups_results(const Groups *groups);

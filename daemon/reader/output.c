@@ -90,12 +90,32 @@ static void write_line(FILE *f, const char *name, const char *value) {
                 (void) fprintf(f, "%s: %s\n", name, str_printable(value, printable, sizeof(printable)));
 }
 
+/* "way: outer > middle > inner": a group that the person is in, down to the one that names the person. */
+static int write_ways(FILE *f, const char *ways) {
+        _cleanup_(strbuf_deinit) StrBuf line = STRBUF_INIT(4 * PERSON_WAYS_MAX);
+
+        for (const char *c = ways; c && *c; c++) {
+                if (*c == '\t')
+                        strbuf_puts(&line, " > ");
+                else if (*c != '\n')
+                        strbuf_putc(&line, *c);
+                if (c[1] != '\0' && *c != '\n')
+                        continue;
+                if (line.error)
+                        return line.error;
+                write_line(f, "way", line.data);
+                strbuf_reset(&line);
+        }
+        return 0;
+}
+
 static int write_person(Output *out, const Person *p) {
         static const char *const names[_PERSON_FIELD_MAX] = {
                         [PERSON_LOGIN] = "login",           [PERSON_EMAIL] = "email",
                         [PERSON_FIRST_NAME] = "first_name", [PERSON_LAST_NAME] = "last_name",
                         [PERSON_TIMEZONE] = "timezone",     [PERSON_EMPLOYEE_NUMBER] = "employee_number",
         };
+        int r;
 
         write_line(out->records, "dn", p->dn);
         write_line(out->records, "id", p->id);
@@ -110,6 +130,9 @@ static int write_person(Output *out, const Person *p) {
         for (size_t i = 0; i < out->n_groups; i++)
                 if (marks_test(p->marks, i))
                         write_line(out->records, "group", out->groups[i]);
+        r = write_ways(out->records, p->ways);
+        if (r < 0)
+                return r;
         return fputc('\n', out->records) == EOF ? -EPIPE : 0;
 }
 

@@ -27,7 +27,6 @@ struct Reader {
         Groups *groups;
         MemberSet *canaries; /* DN → index */
         bool *canary_seen;
-        uint64_t *marks;
         uint64_t without_id, referrals;
         ErrCtx err;
         char why[sizeof(((ErrCtx *) NULL)->text)]; /* what each server said, when none could be used */
@@ -41,7 +40,6 @@ Reader *reader_free(Reader *reader) {
         (void) groups_free(reader->groups);
         (void) memberset_free(reader->canaries);
         free(reader->canary_seen);
-        free(reader->marks);
         free(reader);
         return NULL;
 }
@@ -100,7 +98,7 @@ static int take_attributes(Reader *r, LDAPMessage *entry, BerElement *ber) {
                 dirmap_attribute(r->map, &name, values);
                 if (values && dirmap_is_login(r->map, &name))
                         for (const struct berval *v = values; v->bv_val; v++)
-                                groups_mark_login(r->groups, v, r->marks);
+                                groups_see_login(r->groups, v);
                 ber_memfree(values);
         }
 }
@@ -123,7 +121,7 @@ static int on_entry(LDAPMessage *entry, void *userdata) {
                 return bad_entry(r, LDAP_INVALID_DN_SYNTAX,
                                  "an entry of people has no name or one of more than 8192 bytes");
         }
-        memset(r->marks, 0, MARKS_WORDS(r->settings->n_groups) * sizeof(uint64_t));
+        groups_begin_person(r->groups);
         dirmap_begin(r->map, folded);
         result = take_attributes(r, entry, ber);
         ber_free(ber, 0);
@@ -134,9 +132,10 @@ static int on_entry(LDAPMessage *entry, void *userdata) {
                 r->without_id++;
                 return 0;
         }
-        groups_mark_dn(r->groups, folded, len, r->marks);
-        person.marks = r->marks;
-        return output_person(r->out, &person);
+        groups_see_dn(r->groups, folded, len);
+        person.marks = groups_marks(r->groups);
+        result = groups_ways(r->groups, &person.ways);
+        return result < 0 ? result : output_person(r->out, &person);
 }
 
 static int on_page(void *userdata) {
@@ -168,8 +167,7 @@ static int prepare(Reader *r) {
         r->map = dirmap_new(d);
         r->canaries = memberset_new();
         r->canary_seen = calloc(d->n_canaries + 1, sizeof(bool));
-        r->marks = calloc(MARKS_WORDS(r->settings->n_groups) + 1, sizeof(uint64_t));
-        if (!r->map || !r->canaries || !r->canary_seen || !r->marks)
+        if (!r->map || !r->canaries || !r->canary_seen)
                 return -ENOMEM;
         for (size_t i = 0; i < d->n_canaries; i++) {
                 len = dn_fold(&(struct berval){.bv_val = d->canaries[i], .bv_len = strlen(d->canaries[i])},

@@ -85,6 +85,9 @@ static int load(Case *c) {
         int r;
 
         find_scope(c);
+        r = store_person_ways(store, c->person->id, &c->ways);
+        if (r < 0)
+                return r;
         c->blocked = blocked ? blocked->reason : NULL;
         c->asked = plan ? find_action(plan->actions, plan->n_actions, c->person->id) : NULL;
         r = store_links_load(store, c->target->name, &c->links);
@@ -109,6 +112,7 @@ void case_deinit(Case *c) {
         queue_item_free(c->waiting);
         queue_item_free(c->stands);
         queue_item_free(c->latest);
+        free(c->ways);
 }
 
 /* What the last plan asked for may have been done since. */
@@ -152,13 +156,40 @@ CaseNext case_next(const Case *c) {
 
 /* ---- in words ---- */
 
+void case_say_way(const Case *c, int group, StrBuf *out) {
+        const char *name = group < 0 ? NULL : engine_config(c->v->engine)->groups[group], *way = c->ways;
+        size_t len = strlen(name ?: "");
+
+        while (name && way && !(strncmp(way, name, len) == 0 && way[len] == '\t')) {
+                way = strchr(way, '\n');
+                way += way != NULL;
+        }
+        if (!name || !way)
+                return;
+        for (way += len + 1; *way && *way != '\n'; way++)
+                if (*way == '\t')
+                        strbuf_puts(out, " > ");
+                else
+                        strbuf_putc(out, *way);
+}
+
+static void say_group(const Case *c, StrBuf *out) {
+        _cleanup_(strbuf_deinit) StrBuf way = STRBUF_INIT(4 * PERSON_WAYS_MAX);
+
+        if (!c->group) {
+                strbuf_puts(out, "everybody in scope belongs here");
+                return;
+        }
+        case_say_way(c, c->belong.group, &way);
+        strbuf_printf(out, "in %s%s%s", c->group, way.len > 0 ? ", through " : "", way.data ?: "");
+}
+
 void case_say_why(const Case *c, StrBuf *out) {
         const Config *config = engine_config(c->v->engine);
 
         switch (c->belong.state) {
         case BELONG_YES:
-                strbuf_printf(out, "%s%s", c->group ? "in " : "everybody in scope belongs here",
-                              c->group ? c->group : "");
+                say_group(c, out);
                 break;
         case BELONG_NOT_PRESENT:
                 strbuf_puts(out, "the entry wasn't there in the last complete read of the directory");

@@ -28,6 +28,7 @@ typedef struct Case {
         const TargetConfig *target;
         const char *group;              /* of target.groups, that the person is in; NULL: none */
         const RoleRule *role;           /* NULL: doesn't belong, or no roles are configured */
+        char *ways;                     /* Person.ways; NULL: none */
         Belong belong;
         bool belongs;
         Links *links;
@@ -46,6 +47,9 @@ int case_load(const View *v, const Person *person, const Remote *remote, Case *r
 void case_deinit(Case *c);
 CaseNext case_next(const Case *c);
 
+/* Through which groups the person is in this one of Config.groups, outermost first; nothing where it names
+ * the person. */
+void case_say_way(const Case *c, int group, StrBuf *out);
 void case_say_why(const Case *c, StrBuf *out);
 void case_say_next(const Case *c, StrBuf *out);
 /* Why nothing happens before `until` (wall); detail may be NULL. */

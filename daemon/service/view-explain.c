@@ -13,8 +13,12 @@
 static void put_role(const Case *c, StrBuf *out) {
         const Config *config = engine_config(c->v->engine);
         const char *group = c->role && c->role->group >= 0 ? config->groups[c->role->group] : NULL;
+        _cleanup_(strbuf_deinit) StrBuf way = STRBUF_INIT(4 * PERSON_WAYS_MAX);
 
-        report_put_pairs(out, "role", c->role ? c->role->role : NULL, "role_group", group, NULL);
+        if (group)
+                case_say_way(c, c->role->group, &way);
+        report_put_pairs(out, "role", c->role ? c->role->role : NULL, "role_group", group, "role_way",
+                         way.len > 0 ? way.data : NULL, NULL);
 }
 
 static void put_link(const Case *c, StrBuf *out) {
@@ -121,7 +125,7 @@ static int put_history(const Case *c, StrBuf *out) {
 
 static int put_case(const Case *c, StrBuf *out) {
         const Plan *plan = remote_report(c->remote)->plan;
-        _cleanup_(strbuf_deinit) StrBuf why = STRBUF_INIT(8192), next = STRBUF_INIT(8192);
+        _cleanup_(strbuf_deinit) StrBuf why = STRBUF_INIT(8 * PERSON_WAYS_MAX), next = STRBUF_INIT(8192);
         const char *state = c->held_action ? "held" : "planned";
         int r;
 

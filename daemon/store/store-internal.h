@@ -25,6 +25,7 @@ typedef enum StatementId {
         SQL_PEOPLE_REINDEX,
         SQL_PERSON_INSERT,
         SQL_PERSON_UPDATE,
+        SQL_PERSON_WAYS,
         SQL_PERSON_RETURNED,
         SQL_PEOPLE_GROW,
         SQL_PERSON_ABSENT,

@@ -142,13 +142,13 @@ PeopleUpdate *store_people_abandon(PeopleUpdate *update) {
 /* row: of the update; an insert doesn't use it. */
 static int write_row(Store *store, StatementId id, const Person *p, size_t n_groups, uint64_t fingerprint,
                      uint64_t row) {
-        const char *types = id == SQL_PERSON_UPDATE ? "tinittttttttbi" : "tinittttttttb";
+        const char *types = id == SQL_PERSON_UPDATE ? "tinittttttttbti" : "tinittttttttbt";
 
         return store_exec(store, id, types, p->id, (int64_t) fingerprint, (int) p->disabled,
                           (int64_t) p->unreadable, p->dn, p->field[PERSON_LOGIN], p->field[PERSON_EMAIL],
                           p->field[PERSON_FIRST_NAME], p->field[PERSON_LAST_NAME], p->field[PERSON_TIMEZONE],
                           p->field[PERSON_EMPLOYEE_NUMBER], p->signal, p->marks,
-                          MARKS_WORDS(n_groups) * sizeof(*p->marks), (int64_t) row);
+                          MARKS_WORDS(n_groups) * sizeof(*p->marks), p->ways, (int64_t) row);
 }
 
 static int merge(const Person *p, uint64_t fingerprint, void *userdata) {
@@ -321,6 +321,22 @@ int store_people_load(Store *store, size_t n_groups, People **ret) {
                 return r;
         *ret = TAKE(people);
         return 0;
+}
+
+int store_person_ways(Store *store, const char *id, char **ret) {
+        _cleanup_(statement_resetp) sqlite3_stmt *q = NULL;
+        const char *ways;
+        int r;
+
+        *ret = NULL;
+        r = store_query(store, SQL_PERSON_WAYS, &q, "t", id);
+        if (r == 0)
+                r = store_step(store, q);
+        if (r <= 0)
+                return r;
+        ways = column_text(q, 0);
+        *ret = ways ? strdup(ways) : NULL;
+        return ways && !*ret ? -ENOMEM : 0;
 }
 
 static int prune(Store *store) {

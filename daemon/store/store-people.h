@@ -36,5 +36,7 @@ PeopleUpdate *store_people_abandon(PeopleUpdate *update);
 /* All rows: present ones, and absent ones that some link still names. Marks are cut or filled up to
  * n_groups: after a change of groups only a full read makes them right. */
 int store_people_load(Store *store, size_t n_groups, People **ret);
+/* Person.ways as last read, NULL: none; for the caller to free. 0, -errno of the store, -ENOMEM. */
+int store_person_ways(Store *store, const char *id, char **ret);
 /* Absent people without a link or unfinished action are forgotten. -EBUSY while a read is under way. */
 int store_people_prune(Store *store);

@@ -180,6 +180,10 @@ static const char *const steps[] = {
         "CREATE INDEX action_state ON action (target, state, due) WHERE finished IS NULL;"
         "CREATE INDEX action_load ON action (target, kind, state, due, finished) WHERE finished IS NULL;"
         "PRAGMA user_version = 8;",
+
+        /* Through which groups in groups a person is in the configured ones. */
+        "ALTER TABLE person ADD COLUMN ways TEXT;"
+        "PRAGMA user_version = 9;",
 };
 
 /* The first number that a question asked at opening answers with; its text is a constant of ours. */

@@ -62,6 +62,7 @@ void spool_encode(StrBuf *out, const Person *p, size_t n_groups, uint64_t finger
         put_text(out, p->id);
         put_text(out, p->dn);
         put_text(out, p->signal);
+        put_text(out, p->ways);
         for (size_t i = 0; i < _PERSON_FIELD_MAX; i++)
                 put_text(out, p->field[i]);
         if (out->error == 0) {
@@ -120,6 +121,7 @@ int spool_decode(const void *data, size_t size, size_t n_groups, uint64_t *marks
         p.id = get_text(&rest);
         p.dn = get_text(&rest);
         p.signal = get_text(&rest);
+        p.ways = get_text(&rest);
         for (size_t i = 0; i < _PERSON_FIELD_MAX; i++)
                 p.field[i] = get_text(&rest);
         if (rest.bad || rest.size > 0 || !p.id || disabled > 1)

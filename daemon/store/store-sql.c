@@ -31,13 +31,14 @@ const char *const store_sql[_SQL_MAX] = {
         [SQL_PEOPLE_REINDEX] = "CREATE UNIQUE INDEX person_id ON person (id)",
         [SQL_PERSON_INSERT] =
                 "INSERT INTO person (id, fingerprint, present, absent_for, disabled, unreadable, dn,"
-                " login, email, first_name, last_name, timezone, employee_number, signal, marks) VALUES"
-                " (?1, ?2, 1, 0, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+                " login, email, first_name, last_name, timezone, employee_number, signal, marks,"
+                " ways) VALUES (?1, ?2, 1, 0, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
         [SQL_PERSON_UPDATE] =
                 "UPDATE person SET fingerprint = ?2, present = 1, absent_for = 0, disabled = ?3,"
                 " unreadable = ?4, dn = ?5, login = ?6, email = ?7, first_name = ?8, last_name = ?9,"
-                " timezone = ?10, employee_number = ?11, signal = ?12, marks = ?13"
-                " WHERE row = ?14 AND id = ?1",
+                " timezone = ?10, employee_number = ?11, signal = ?12, marks = ?13,"
+                " ways = ?14 WHERE row = ?15 AND id = ?1",
+        [SQL_PERSON_WAYS] = "SELECT ways FROM person WHERE id = ?1",
         [SQL_PERSON_RETURNED] = "UPDATE person SET present = 1, absent_for = 0 WHERE row = ?1",
         [SQL_PEOPLE_GROW] =
                 "UPDATE person SET absent_for = CASE WHEN absent_for < ?2 - ?1 THEN absent_for + ?1 ELSE"

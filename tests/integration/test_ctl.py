@@ -12,7 +12,7 @@ import stat
 import pytest
 
 from lib.bus import AS_MEMBER, AS_STRANGER, compared, sync, wait_done, writes
-from lib.company import Person
+from lib.company import Person, group_dn
 from lib.process import scaled, spawn, wait_for
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="becomes other users: needs root")
@@ -258,6 +258,10 @@ def test_explain(make_daemon, bus, slapd, company, standin):
     bob.email = ""
     slapd.add_person(bob, "umbrella")
     slapd.add_person(outside)
+    team, crew = group_dn("team"), group_dn("crew")
+    slapd.add(crew, {"objectClass": "groupOfNames", "cn": "crew", "member": [company.people[1].dn]})
+    slapd.add(team, {"objectClass": "groupOfNames", "cn": "team", "member": [crew]})
+    slapd.modify(group_dn("umbrella-admins"), member=[company.people[0].dn, team])
     make_daemon()
     wait_done(bus, 10)
     sync(bus)
@@ -268,6 +272,11 @@ def test_explain(make_daemon, bus, slapd, company, standin):
     assert target["belongs"] and target["role"] == "Full Admin" and "umbrella-admins" in target["role_group"]
     assert target["link"]["origin"] == "created" and target["history"][0]["state"] == "done"
     assert admin["person"]["id"] == company.people[0].id and admin["attributes"]["email"] == "mail"
+
+    assert target["role_way"] is None and "through" not in target["why"], "the groups name this person"
+    target = bus.ask("explain", "p00001@example.com", expect=0)["targets"][0]
+    assert target["role"] == "Full Admin" and target["role_way"] == f"{team} > {crew}"
+    assert f"by {group_dn('umbrella-admins')}, through {team} > {crew}" in bus.ctl("explain", "p00001").out
 
     text = bus.ctl("explain", "bob", expect=0).out
     assert "blocked" in text and "mail" in text

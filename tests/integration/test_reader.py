@@ -81,6 +81,10 @@ def members(result, group):
     return sorted(uid for uid, record in people(result).items() if group_dn(group) in record.get("group", []))
 
 
+def ways(result):
+    return {uid: sorted(record["way"]) for uid, record in people(result).items() if "way" in record}
+
+
 def error(result, code=4):
     assert result.code == code, result
     return result.err
@@ -226,6 +230,12 @@ def test_nested_groups_and_a_circle(make_reader, slapd, company):
     assert members(result, "outer") == everyone
     assert members(result, "inner") == everyone
     assert members(result, "umbrella-admins") == [company.people[0].uid]
+    # By the shortest way, in the directory's spelling; those whom the group names need none.
+    assert ways(result) == {
+        company.people[0].uid: [" > ".join(map(group_dn, ("inner", "outer")))],
+        company.people[1].uid: sorted(" > ".join(map(group_dn, way))
+                                      for way in (("outer", "middle"), ("inner", "outer", "middle"))),
+        company.people[2].uid: [" > ".join(map(group_dn, ("outer", "middle", "inner")))]}
     assert f"group {group_dn('outer')}: found, 7 members" in result.err
 
 

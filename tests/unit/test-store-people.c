@@ -65,6 +65,7 @@ static void test_values_come_back(void **state) {
                         .id = "id-1",
                         .dn = "uid=\xc3\xa9,dc=x",
                         .signal = "",
+                        .ways = "cn=outer\tcn=inner",
                         .unreadable = 0x22,
                         .disabled = true,
                         .marks = marks,
@@ -73,6 +74,7 @@ static void test_values_come_back(void **state) {
         PeopleUpdate *update = begin(f, 67);
         People *people;
         const Person *q;
+        char *ways;
 
         ok(store_people_put(update, &p));
         ok(store_people_end(update, 0, NULL));
@@ -89,6 +91,14 @@ static void test_values_come_back(void **state) {
         assert_memory_equal(q->marks, marks, sizeof(marks));
         for (size_t i = 0; i < _PERSON_FIELD_MAX; i++)
                 assert_true(str_eq(q->field[i], p.field[i]));
+        assert_null(q->ways);
+        ok(store_person_ways(f->store, "id-1", &ways));
+        assert_string_equal(ways, p.ways);
+        free(ways);
+        ok(store_person_ways(f->store, "id-2", &ways));
+        assert_null(ways);
+        assert_true(person_fingerprint(q, 67) != person_fingerprint(&p, 67));
+        p.ways = NULL;
         assert_true(person_fingerprint(q, 67) == person_fingerprint(&p, 67));
         people_free(people);
 
@@ -485,7 +495,8 @@ static void test_spool(void **state) {
 static void test_spool_decode(void **state) {
         StrBuf b = STRBUF_INIT(100000);
         uint64_t marks[4], fingerprint, set[2] = { 7, 9 };
-        Person p = {.id = "id", .dn = "dn", .marks = set, .field = {"l", "e", NULL, "n"}, .unreadable = 5},
+        Person p = {.id = "id", .dn = "dn", .marks = set, .field = {"l", "e", NULL, "n"}, .unreadable = 5,
+                    .ways = "a\tb"},
                q;
 
         (void) state;

@@ -177,7 +177,7 @@ static void downgrade(const Fixture *f) {
                    "INSERT INTO held VALUES ('t', '0123456789ab', 'why', 7);"
                    "INSERT INTO held_action VALUES ('t', 0, 'bob', 'create', 'b@x', NULL, NULL, '{}');"
                    "DROP INDEX action_ended; DROP INDEX action_load;"
-                   "ALTER TABLE link DROP COLUMN was_disabled;"
+                   "ALTER TABLE link DROP COLUMN was_disabled; ALTER TABLE person DROP COLUMN ways;"
                    "DROP TABLE reverted; ALTER TABLE action DROP COLUMN reverts;"
                    "DROP INDEX action_rank; ALTER TABLE action DROP COLUMN urged;"
                    "CREATE INDEX action_rank ON action (target, rank, id) WHERE finished IS NULL;"

@@ -35,6 +35,7 @@ static const Person alice = {
                 .unreadable = 1u << PERSON_FIRST_NAME,
                 .disabled = true,
                 .signal = "TRUE",
+                .ways = "cn=outer\tcn=inner",
                 .marks = marks,
 };
 
@@ -49,6 +50,7 @@ static void assert_is_alice(const StreamRecord *record) {
         assert_int_equal(p->unreadable, alice.unreadable);
         assert_true(p->disabled && p->present);
         assert_string_equal(p->signal, "TRUE");
+        assert_string_equal(p->ways, alice.ways);
         assert_memory_equal(p->marks, marks, sizeof(marks));
 }
 
