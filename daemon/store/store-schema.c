@@ -182,8 +182,7 @@ static const char *const steps[] = {
         "PRAGMA user_version = 8;",
 
         /* Through which groups in groups a person is in the configured ones. */
-        "ALTER TABLE person ADD COLUMN ways TEXT;"
-        "PRAGMA user_version = 9;",
+        "ALTER TABLE person ADD COLUMN ways TEXT; PRAGMA user_version = 9;",
 };
 
 /* The first number that a question asked at opening answers with; its text is a constant of ours. */
