@@ -384,6 +384,8 @@ static ExitCode ask_and_show(const Verb *v, const Arguments *a, ErrCtx *err) {
 static void say_error(const ErrCtx *err) {
         char buf[4 * sizeof(err->text)];
 
+        /* It stands behind what was shown, wherever both go. */
+        (void) fflush(stdout);
         fprintf(stderr, "idsyncctl: %s\n", str_printable(err->text, buf, sizeof(buf)));
 }
 

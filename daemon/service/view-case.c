@@ -161,8 +161,9 @@ void case_say_way(const Case *c, int group, StrBuf *out) {
         size_t len = strlen(name ?: "");
 
         while (name && way && !(strncmp(way, name, len) == 0 && way[len] == '\t')) {
-                way = strchr(way, '\n');
-                way += way != NULL;
+                const char *end = strchr(way, '\n');
+
+                way = end ? end + 1 : NULL;
         }
         if (!name || !way)
                 return;

@@ -229,11 +229,13 @@ int store_queue_running(Store *store, int64_t id, unsigned step, usec_t wall) {
         return store_end(store, r);
 }
 
-int store_queue_recover(Store *store) {
+int store_queue_recover(Store *store, const char *target, bool resets) {
         int r;
 
         r = store_begin(store);
-        return r < 0 ? r : store_end(store, store_exec(store, SQL_OPEN_RUNNING, ""));
+        if (r < 0)
+                return r;
+        return store_end(store, store_exec(store, SQL_OPEN_RUNNING, "ti", target, (int64_t) resets));
 }
 
 int store_queue_memo(Store *store, int64_t id, const char *memo) {

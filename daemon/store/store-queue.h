@@ -87,8 +87,9 @@ int store_queue_get(Store *store, int64_t id, QueueItem **ret);        /* *ret N
 
 /* Before the first byte of a step is sent; counts nothing. -ENOENT: no such row; -EINVAL: it is finished. */
 int store_queue_running(Store *store, int64_t id, unsigned step, usec_t wall);
-/* RUNNING actions become UNCERTAIN, as at opening: for a caller that gave up on their answers. */
-int store_queue_recover(Store *store);
+/* RUNNING actions become UNCERTAIN, as at opening: for a caller that gave up on their answers. All of them
+ * (target NULL), or of those of one target its resets alone, or all others. */
+int store_queue_recover(Store *store, const char *target, bool resets);
 /* Keeps a note of the action's flow (a job's id), replacing an earlier one; NULL: none. -ENOENT: no such
  * row, or it is finished. */
 int store_queue_memo(Store *store, int64_t id, const char *memo);

@@ -213,7 +213,7 @@ const char *const store_sql[_SQL_MAX] = {
 
         [SQL_OPEN_RUNNING] =
                 "UPDATE action SET state = 'uncertain', was_uncertain = 1 WHERE finished IS NULL AND"
-                " state = 'running'",
+                " state = 'running' AND (?1 IS NULL OR target = ?1 AND (kind = 'reset') = ?2)",
         [SQL_RESTORED_HELD] = "DELETE FROM held",
         [SQL_RESTORED_APPROVALS] = "DELETE FROM meta WHERE key GLOB 'approval:*'",
         [SQL_RESTORED_DROP] =

@@ -180,7 +180,7 @@ static int settle(Store *store) {
         r = store_begin(store);
         if (r < 0)
                 return r;
-        r = store_exec(store, SQL_OPEN_RUNNING, "");
+        r = store_exec(store, SQL_OPEN_RUNNING, "ti", NULL, (int64_t) 0);
         if (r == 0 && put_back(generation, marker))
                 r = note_restored(store, generation > marker ? generation : marker);
         r = store_end(store, r);
@@ -190,7 +190,9 @@ static int settle(Store *store) {
         /* The first one stays so until its marker is written, however many crashes come in between. */
         if (generation == 1 && marker == 0)
                 generation = 0;
-        return next_generation(store, generation > marker ? generation : marker, false);
+        r = next_generation(store, generation > marker ? generation : marker, false);
+        /* Its marker stands: from here on a copy without one isn't a new database. */
+        return r < 0 || store->generation > 1 ? r : next_generation(store, store->generation, false);
 }
 
 int store_restored(Store *store, const char *target, bool *ret) {

@@ -129,7 +129,7 @@ int engine_new(const EngineOptions *options, Config *config, Engine **ret, ErrCt
         if (!e)
                 return -ENOMEM;
         /* What an engine before this one left begun. */
-        r = store_queue_recover(options->store);
+        r = store_queue_recover(options->store, NULL, false);
         if (r < 0)
                 return r;
         e->options = *options;

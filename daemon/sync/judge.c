@@ -62,7 +62,7 @@ static void open_add(Open *o, const Action *a) {
 }
 
 /* went: the plan let go in this judgement; NULL: none. Its acts are in the queue, its adoptions and
- * relinks are in the ledger. */
+ * relinks are in the ledger, but for those whose person has something under way. */
 static int find_open(const JudgeInput *in, const HeldPlan *went, Judgement *j, Open *ret) {
         const Plan *plan = in->plan;
         QueuePut put;
@@ -83,12 +83,11 @@ static int find_open(const JudgeInput *in, const HeldPlan *went, Judgement *j, O
                         j->n_not_carried_out++;
                         continue;
                 }
-                if (is_link_alone(a->kind) && went && actions_have(went->actions, went->n_actions, a))
-                        continue;
                 r = store_queue_probe(in->store, in->target->name, a, &put);
                 if (r < 0)
                         return r;
-                if (put == QUEUE_PUT_NEW)
+                if (put == QUEUE_PUT_NEW && !(is_link_alone(a->kind) && went &&
+                                              actions_have(went->actions, went->n_actions, a)))
                         open_add(ret, a);
                 j->n_suppressed += put == QUEUE_PUT_SUPPRESSED;
                 j->n_busy += put == QUEUE_PUT_BUSY;

@@ -384,11 +384,12 @@ void remote_decide(void *userdata) {
                 return;
         }
         r->report.plan = r->plan;
-        r->planned_by = r->in.read_at;
         tell_plan(&r->tell, r->plan, r->in.cycle);
         if (judge(r) < 0 || settle_doubt(r) < 0) {
                 say_store_fault(r);
                 return;
         }
+        /* Only now does the queue hold what this read asks for, and no more. */
+        r->planned_by = r->in.read_at;
         remote_finish(r);
 }

@@ -232,6 +232,13 @@ static int begin_with_listing(Remote *r) {
         return remote_list(r);
 }
 
+static int could_not_begin(Remote *r, int q) {
+        r->fault = true;
+        r->in.people = NULL;
+        remote_fail(r, REMOTE_INCOMPLETE, store_strerror(r->env.store, q));
+        return q;
+}
+
 int remote_reconcile(Remote *r, const RemoteInput *in, remote_done_t done, void *userdata) {
         int q;
 
@@ -239,12 +246,10 @@ int remote_reconcile(Remote *r, const RemoteInput *in, remote_done_t done, void 
                 return -EBUSY;
         r->again = false;
         r->report.bad_role = false;
+        r->fault = false;
         q = remote_load_links(r);
-        r->fault = q < 0;
-        if (q < 0) {
-                remote_fail(r, REMOTE_INCOMPLETE, store_error(r->env.store));
-                return q;
-        }
+        if (q < 0)
+                return could_not_begin(r, q);
         r->in = *in;
         r->listed = false;
         if (listing_is_young(r))
@@ -252,7 +257,7 @@ int remote_reconcile(Remote *r, const RemoteInput *in, remote_done_t done, void 
         else {
                 q = begin_with_listing(r);
                 if (q < 0)
-                        return q;
+                        return could_not_begin(r, q);
         }
         r->done = done;
         r->userdata = userdata;

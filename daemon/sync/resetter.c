@@ -404,8 +404,10 @@ static void take_back(Resetter *r) {
 
 /* After a fault of the store rows may stand as running that nobody runs. */
 static void recover(Resetter *r) {
-        if (r->must_recover && !r->call && store_queue_recover(r->store) >= 0) {
+        if (r->must_recover && !r->call && store_queue_recover(r->store, r->target->name, true) >= 0) {
                 r->must_recover = false;
+                /* One that began before their calls ended tells nothing of them. */
+                r->look_begun = false;
                 r->must_look = true;
         }
 }

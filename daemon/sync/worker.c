@@ -130,7 +130,7 @@ static bool look_is_due(const Worker *w) {
 
 /* After a fault of the store rows may stand as running that nobody runs. */
 static void recover(Worker *w) {
-        if (w->must_recover && w->n_jobs == 0 && store_queue_recover(w->store) >= 0)
+        if (w->must_recover && w->n_jobs == 0 && store_queue_recover(w->store, w->target->name, false) >= 0)
                 w->must_recover = false;
 }
 

@@ -184,7 +184,7 @@ static void polled(const FlowInput *in, FlowNext *ret) {
                 lost(in, ret);
         else if (in->outcome->class == OUTCOME_OK)
                 result(in, ret);
-        else if (primavera_job_is_overdue(in))
+        else if (primavera_job_is_lost_sight_of(in))
                 lost(in, ret);
         else
                 flow_wait(in, STEP_JOB, CALL_JOB, RETRY_DELAY, ret);

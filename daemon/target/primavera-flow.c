@@ -115,7 +115,7 @@ static void create_polled(const FlowInput *in, FlowNext *ret) {
                 look(in, STEP_JOB, ret);
         else if (in->outcome->class == OUTCOME_OK)
                 create_result(in, ret);
-        else if (primavera_job_is_overdue(in))
+        else if (primavera_job_is_lost_sight_of(in))
                 look_after_failure(in, in->outcome->detail, ret);
         else
                 flow_wait(in, STEP_JOB, CALL_JOB, RETRY_DELAY, ret);

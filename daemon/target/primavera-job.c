@@ -106,6 +106,13 @@ bool primavera_job_is_overdue(const FlowInput *in) {
         return primavera_job_read(in->memo, &job) && usec_sub(in->wall, job.since) >= PATIENCE;
 }
 
+bool primavera_job_is_lost_sight_of(const FlowInput *in) {
+        const Outcome *o = in->outcome;
+
+        return o->class == OUTCOME_TRANSIENT && o->http_status > 0 && o->http_status != 503 &&
+               primavera_job_is_overdue(in);
+}
+
 /* The wait of a retry begins anew. */
 static void tired(PrimaveraJob *job, FlowNext *ret) {
         job->since = 0;

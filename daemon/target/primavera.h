@@ -85,6 +85,9 @@ void primavera_job_failed(const FlowInput *in, const char *words, FlowNext *ret)
 void primavera_job_lost(const FlowInput *in, PrimaveraJob *job, Step step, Call call, FlowNext *ret);
 /* How long a job may run. */
 bool primavera_job_is_overdue(const FlowInput *in);
+/* Has the API's answer about an overdue job been nothing that can be understood? An API that can't be
+ * reached, or says that it is out of service, has said nothing of the job. */
+bool primavera_job_is_lost_sight_of(const FlowInput *in);
 
 /* primavera-flow.c */
 void primavera_flow_begin(const FlowInput *in, FlowNext *ret);

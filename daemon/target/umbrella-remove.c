@@ -83,16 +83,16 @@ void umbrella_delete_after(const FlowInput *in, FlowNext *ret) {
 
 /* That one account can be asked for is documented for some of the Umbrellas alone: a 404 doesn't outweigh a
  * listing. */
-static void listed_only(const FlowInput *in, FlowNext *ret) {
+static void listed_only(const FlowInput *in, const char *undone, FlowNext *ret) {
         flow_dead(in, ret,
                   "account %s is in the listing, and Umbrella says \"not found\" when asked for it: "
-                  "it isn't deleted; delete it by hand, or retry",
-                  in->action->remote_id);
+                  "%s by hand, or retry",
+                  in->action->remote_id, undone);
 }
 
 void umbrella_delete_seen(const FlowInput *in, FlowNext *ret) {
         if (in->seen_id)
-                listed_only(in, ret);
+                listed_only(in, "it isn't deleted; delete it", ret);
         else
                 flow_done(in, LINK_DROP, ret);
 }
@@ -195,7 +195,7 @@ void umbrella_recreate_after(const FlowInput *in, FlowNext *ret) {
 
 void umbrella_recreate_seen(const FlowInput *in, FlowNext *ret) {
         if (in->step == STEP_START && in->seen_id)
-                listed_only(in, ret);
+                listed_only(in, "its role isn't changed; change it", ret);
         else if (in->step == STEP_START)
                 flow_dead(in, ret,
                           "account %s was gone before its role could change: somebody removed it at "

@@ -44,6 +44,8 @@ static const Outcome ok = { .class = OUTCOME_OK }, not_found =
         { .class = OUTCOME_OK, .hint = HINT_NOT_FOUND, .detail = "404" };
 static const Outcome transient = { .class = OUTCOME_TRANSIENT, .detail = "no" }, auth =
         { .class = OUTCOME_AUTH, .detail = "no" };
+static const Outcome garbled = { .class = OUTCOME_TRANSIENT, .http_status = 500, .detail = "no" },
+                     unavailable = { .class = OUTCOME_TRANSIENT, .http_status = 503, .detail = "later" };
 static const Outcome uncertain = { .class = OUTCOME_UNCERTAIN, .detail = "cut" };
 static const Outcome rejected = { .class = OUTCOME_REJECTED, .detail = "no licence" };
 static const Outcome busy = { .class = OUTCOME_THROTTLED, .hint = HINT_JOB_RUNNING, .detail = "a job runs" };
@@ -297,10 +299,17 @@ static void test_create_job_unreadable(void **state) {
         (void) state;
         in.memo = MEMO;
         in.wall = START_TIME + 6 * USEC_PER_HOUR - 1;
-        after(STEP_JOB, CALL_JOB, &transient, NULL);
+        after(STEP_JOB, CALL_JOB, &garbled, NULL);
         is_call(FLOW_WAIT, STEP_JOB, CALL_JOB);
         in.wall++;
+        /* An API that is away says nothing of the job. */
         after(STEP_JOB, CALL_JOB, &transient, NULL);
+        is_call(FLOW_WAIT, STEP_JOB, CALL_JOB);
+        after(STEP_JOB, CALL_JOB, &unavailable, NULL);
+        is_call(FLOW_WAIT, STEP_JOB, CALL_JOB);
+        after(STEP_JOB, CALL_JOB, &auth, NULL);
+        is_call(FLOW_WAIT, STEP_JOB, CALL_JOB);
+        after(STEP_JOB, CALL_JOB, &garbled, NULL);
         is(FLOW_LOOK, STEP_JOB);
         assert_string_equal(next.memo, "!no");
         in.memo = "!no";
@@ -489,7 +498,9 @@ static void test_change_job(void **state) {
         is_dead("doesn't end");
         /* Nor is one asked for ever that can't be asked about: the account itself tells. */
         in.memo = MEMO;
-        after(STEP_JOB, CALL_JOB, &transient, NULL);
+        after(STEP_JOB, CALL_JOB, &unavailable, NULL);
+        is_call(FLOW_WAIT, STEP_JOB, CALL_JOB);
+        after(STEP_JOB, CALL_JOB, &garbled, NULL);
         is_call(FLOW_CALL, STEP_START, CALL_GET);
         in.action = &disable;
         in.memo = MEMO;

@@ -630,7 +630,13 @@ static void test_recover(void **state) {
         Fixture *f = *state;
         int64_t running = in_state(f, QUEUE_RUNNING), waiting = in_state(f, QUEUE_WAITING);
 
-        ok(store_queue_recover(f->store));
+        ok(store_queue_recover(f->store, "other", false));
+        ok(store_queue_recover(f->store, "t", true));
+        assert_int_equal(state_of(f, running), QUEUE_RUNNING);
+        ok(store_queue_recover(f->store, "t", false));
+        assert_int_equal(state_of(f, running), QUEUE_UNCERTAIN);
+        ok(store_queue_running(f->store, running, 2, 1500));
+        ok(store_queue_recover(f->store, NULL, false));
         assert_int_equal(state_of(f, running), QUEUE_UNCERTAIN);
         assert_int_equal(state_of(f, waiting), QUEUE_WAITING);
 }

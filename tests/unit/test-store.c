@@ -724,6 +724,24 @@ static void test_restore_elsewhere(void **state) {
         }
 }
 
+/* Also the first backup, made while the first process ran. */
+static void test_restore_first_backup(void **state) {
+        Fixture *f = *state;
+        char marker[320], copy[320];
+        bool restored;
+        ErrCtx err;
+
+        (void) snprintf(marker, sizeof(marker), "%s/idsyncd.generation", f->directory);
+        (void) snprintf(copy, sizeof(copy), "%s/copy", f->directory);
+        ok(store_backup(f->store, copy, &err));
+        f->store = store_free(f->store);
+        assert_int_equal(unlink(marker), 0);
+        assert_int_equal(rename(copy, f->database), 0);
+        f->store = open_store(f->directory);
+        ok(store_restored(f->store, "t", &restored));
+        assert_true(restored);
+}
+
 static void test_idle_empties_the_wal(void **state) {
         Fixture *f = *state;
         char wal[320];
@@ -773,6 +791,7 @@ int main(void) {
                 TEST(test_lost_database_counts_as_restored),
                 TEST(test_copy_while_stopped),
                 TEST(test_restore_elsewhere),
+                TEST(test_restore_first_backup),
                 TEST(test_idle_empties_the_wal),
         };
 
