@@ -131,7 +131,9 @@ def test_every_fault(idsyncd, standin):
         said = [line for line in lines(log, f" {place(key)}: ")
                 if line.startswith(("warning:", "notice:", "err")) and "still being listed" not in line]
         if name in FAULTS:
-            problems += [f"{name}: no line about the {what}: {said}" for what in ("list: ", "create: ")
+            # A connection that was used before and ends without a byte: libcurl reads again by itself.
+            calls = ("create: ",) if FAULTS[name][0]["kind"] in ("reset", "close") else ("list: ", "create: ")
+            problems += [f"{name}: no line about the {what}: {said}" for what in calls
                          if not [line for line in said if re.search(FAULTS[name][1], line) and what in line]]
         elif name in THROTTLED:
             problems += [f"{name}: {said}"] * (len(lines("\n".join(said), "429|no call under this key")) != 2)
