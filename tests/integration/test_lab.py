@@ -2,6 +2,7 @@
 """The laboratory itself: the directory, the notify socket, the configuration writer, the time limits."""
 
 import os
+import pathlib
 import socket
 import subprocess
 import sys
@@ -135,6 +136,7 @@ def test_secrets_are_found(tmp_path):
     path.write_bytes(b"\0hush-hush\0")
     process = subprocess.Popen(["sleep", "60"], env={"X": "hush-hush"})
     try:
+        wait_for(pathlib.Path(f"/proc/{process.pid}/environ").read_bytes, what="a program that has begun")
         found = find_secrets(["other", "hush-hush"], ["a", "so hush-hush"], [str(path)], [process.pid])
     finally:
         process.kill()
